@@ -1,0 +1,32 @@
+"""Writing files so that a reader never meets half of one."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block ends without an exception.
+
+    The temporary file has the suffix of ``path``, so that libraries which choose a format by suffix choose the same
+    one. It is removed if the block raises. Missing parent folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: str | os.PathLike, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path``, all of it or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
