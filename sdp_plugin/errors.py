@@ -38,6 +38,9 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
         except UserError as error:
             print(f'error: {_without_worker_traceback(str(error))}', file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            print('interrupted', file=sys.stderr)
+            return 130
 
     return wrapper
 

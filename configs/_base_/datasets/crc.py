@@ -1,0 +1,53 @@
+# Kather's colorectal tiles, eight classes: a few labelled tiles a class from nine folds, tested on the tenth.
+data_root = 'data/Kather_texture_2016_image_tiles_5000'
+examples_per_class = 12
+num_folds = 10
+fold = 0
+group_by = 'none'  # 'source_image' never splits a source image between folds
+batch_size = 32
+num_workers = 2
+input_size = (150, 150)
+train_pipeline = [
+    dict(type='sdp_plugin.LoadImage'),
+    dict(type='RandomCrop', crop_size=150, padding=19, padding_mode='reflect'),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmseg.RandomRotate', prob=1.0, degree=180.0),
+    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4),
+    dict(type='PackInputs')
+]
+test_pipeline = [dict(type='sdp_plugin.LoadImage'), dict(type='PackInputs')]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='sdp_plugin.CRCDataset',
+        data_root=data_root,
+        split='train',
+        num_folds=num_folds,
+        fold=fold,
+        group_by=group_by,
+        examples_per_class=examples_per_class,
+        seed=0,
+        pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=128,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sdp_plugin.CRCDataset',
+        data_root=data_root,
+        split='test',
+        num_folds=num_folds,
+        fold=fold,
+        group_by=group_by,
+        test_mode=True,
+        pipeline=test_pipeline))
+test_evaluator = [
+    dict(type='Accuracy', topk=(1, )),
+    dict(type='sdp_plugin.BalancedAccuracy'),
+    dict(type='sdp_plugin.AUROC')
+]
+custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size)]

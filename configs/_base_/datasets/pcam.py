@@ -1,0 +1,40 @@
+# PatchCamelyon: a few labelled patches a class to train on, all of the test split to test on.
+data_root = 'data/pcam'
+examples_per_class = 1000
+batch_size = 32
+num_workers = 2
+input_size = (96, 96)
+train_pipeline = [
+    dict(type='sdp_plugin.LoadPatch'),
+    dict(type='RandomCrop', crop_size=96, padding=12, padding_mode='reflect'),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='mmseg.RandomRotate', prob=1.0, degree=180.0),
+    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4),
+    dict(type='PackInputs')
+]
+test_pipeline = [dict(type='sdp_plugin.LoadPatch'), dict(type='PackInputs')]
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='sdp_plugin.PCamDataset',
+        data_root=data_root,
+        split='train',
+        examples_per_class=examples_per_class,
+        seed=0,
+        pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=128,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sdp_plugin.PCamDataset', data_root=data_root, split='test', test_mode=True, pipeline=test_pipeline))
+test_evaluator = [
+    dict(type='Accuracy', topk=(1, )),
+    dict(type='sdp_plugin.BalancedAccuracy'),
+    dict(type='sdp_plugin.AUROC')
+]
+custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size)]

@@ -1,0 +1,2 @@
+_base_ = './pretrain_segmentation.py'
+default_scope = 'mmpretrain'

@@ -1,0 +1,18 @@
+"""Transforms that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
+
+from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
+from sdp_plugin.datasets.transforms.loading_image import LoadImage
+from sdp_plugin.datasets.transforms.loading_masks import ClassLabelsFromMask, LoadClassLabels, LoadMask
+from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
+from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
+
+__all__ = [
+    'ClassLabelsFromMask',
+    'LoadClassLabels',
+    'LoadImage',
+    'LoadMask',
+    'LoadPatch',
+    'LoadScribbles',
+    'RandomLabelledCrop',
+    'RandomRescale',
+]

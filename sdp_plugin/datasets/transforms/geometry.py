@@ -1,0 +1,156 @@
+"""Random re-scaling and cropping for sparsely labelled masks."""
+
+from __future__ import annotations
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+
+from sdp_plugin.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class RandomRescale(BaseTransform):
+    """Scale the image and its masks by a random factor, relative to the image's own size.
+
+    The image is interpolated bilinearly, masks take the nearest pixel.
+
+    Required Keys:
+
+    - img
+    - seg_fields (optional), and the masks it names
+
+    Modified Keys:
+
+    - img
+    - img_shape
+    - the masks named in seg_fields
+
+    Added Keys:
+
+    - scale_factor (tuple[float, float])
+
+    Args:
+        ratio_range (tuple[float, float]): Smallest and largest factor, drawn uniformly. Defaults to (0.5, 1.5).
+    """
+
+    def __init__(self, ratio_range: tuple[float, float] = (0.5, 1.5)) -> None:
+        self.ratio_range = tuple(ratio_range)
+
+    @cache_randomness
+    def _draw_ratio(self) -> float:
+        return float(np.random.uniform(*self.ratio_range))
+
+    def transform(self, results: dict) -> dict:
+        """Scale the record's image and masks."""
+        ratio = self._draw_ratio()
+        height, width = results['img'].shape[:2]
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        results['img'] = mmcv.imresize(results['img'], size)
+        for key in results.get('seg_fields', []):
+            results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
+        results['img_shape'] = results['img'].shape[:2]
+        results['scale_factor'] = (size[0] / width, size[1] / height)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(ratio_range={self.ratio_range})'
+
+
+@TRANSFORMS.register_module()
+class RandomLabelledCrop(BaseTransform):
+    """Cut a random window of fixed size that shows enough labelled pixels to learn from.
+
+    Windows are drawn uniformly until one holds ``min_labelled`` labelled pixels. After ``max_tries`` a window is
+    drawn uniformly from those that hold a labelled pixel drawn at random. An image without a label is cropped
+    anywhere. Images smaller than the window are padded at the bottom and on the right, as unlabelled pixels.
+    MMSegmentation's ``RandomCrop(cat_max_ratio=...)`` looks at labelled pixels alone and with scribbles often returns
+    a window without any.
+
+    Required Keys:
+
+    - img
+    - seg_fields (optional), and the masks it names
+
+    Modified Keys:
+
+    - img
+    - img_shape
+    - the masks named in seg_fields
+
+    Args:
+        crop_size (int | tuple[int, int]): Height and width of the window, in pixels.
+        min_labelled (int): Labelled pixels that the window must show; 0 takes the first window. It needs
+            ``gt_seg_map``. Defaults to 1.
+        max_tries (int): Windows to draw before falling back. Defaults to 10.
+        pad_val (tuple[float, float, float]): Colour of the padding in the image's channel order. Defaults to the mean
+            colour of ImageNet in BGR, which normalisation maps to zero.
+        ignore_index (int): Label of unlabelled pixels. Defaults to 255.
+    """
+
+    def __init__(
+        self,
+        crop_size: int | tuple[int, int],
+        min_labelled: int = 1,
+        max_tries: int = 10,
+        pad_val: tuple[float, float, float] = (104, 116, 124),
+        ignore_index: int = 255,
+    ) -> None:
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
+        self.min_labelled = min_labelled
+        self.max_tries = max_tries
+        self.pad_val = tuple(pad_val)
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict) -> dict:
+        """Pad and crop the record's image and masks."""
+        self._pad(results)
+        top, left = self._draw_window(results)
+        window = np.s_[top : top + self.crop_size[0], left : left + self.crop_size[1]]
+        for key in ['img', *results.get('seg_fields', [])]:
+            results[key] = np.ascontiguousarray(results[key][window])
+        results['img_shape'] = results['img'].shape[:2]
+        return results
+
+    def _pad(self, results: dict) -> None:
+        height, width = results['img'].shape[:2]
+        shape = (max(height, self.crop_size[0]), max(width, self.crop_size[1]))
+        if shape == (height, width):
+            return
+        results['img'] = mmcv.impad(results['img'], shape=shape, pad_val=self.pad_val)
+        for key in results.get('seg_fields', []):
+            results[key] = mmcv.impad(results[key], shape=shape, pad_val=self.ignore_index)
+
+    @cache_randomness
+    def _draw_window(self, results: dict) -> tuple[int, int]:
+        free = tuple(size - crop + 1 for size, crop in zip(results['img'].shape[:2], self.crop_size, strict=True))
+        if not self.min_labelled:
+            return _draw_corner(free)
+        labelled = results['gt_seg_map'] != self.ignore_index
+        for _ in range(self.max_tries):
+            top, left = _draw_corner(free)
+            window = labelled[top : top + self.crop_size[0], left : left + self.crop_size[1]]
+            if np.count_nonzero(window) >= self.min_labelled:
+                return top, left
+        return self._draw_window_around_a_label(labelled, free)
+
+    def _draw_window_around_a_label(self, labelled: np.ndarray, free: tuple[int, int]) -> tuple[int, int]:
+        pixels = np.flatnonzero(labelled)
+        if not pixels.size:
+            return _draw_corner(free)
+        pixel = np.unravel_index(pixels[np.random.randint(pixels.size)], labelled.shape)
+        first = [max(0, at - crop + 1) for at, crop in zip(pixel, self.crop_size, strict=True)]
+        last = [min(at, count - 1) for at, count in zip(pixel, free, strict=True)]
+        top, left = (int(np.random.randint(low, high + 1)) for low, high in zip(first, last, strict=True))
+        return top, left
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(crop_size={self.crop_size}, min_labelled={self.min_labelled}, '
+            f'max_tries={self.max_tries}, pad_val={self.pad_val}, ignore_index={self.ignore_index})'
+        )
+
+
+def _draw_corner(free: tuple[int, int]) -> tuple[int, int]:
+    return int(np.random.randint(free[0])), int(np.random.randint(free[1]))

@@ -1,0 +1,146 @@
+"""Loading full masks, and image-level classes from masks or detection files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from defusedxml import ElementTree
+from mmcv.transforms import BaseTransform
+
+from sdp_plugin.datasets.voc import FOREGROUND_CLASSES
+from sdp_plugin.errors import UserError
+from sdp_plugin.registry import TRANSFORMS
+from sdp_plugin.scribbles.formats.index_png import read_index_png
+
+IGNORE_INDEX = 255
+
+
+@TRANSFORMS.register_module()
+class LoadMask(BaseTransform):
+    """Load a full mask from an index PNG, such as VOC's palette PNGs.
+
+    Required Keys:
+
+    - seg_map_path
+    - img_shape
+
+    Modified Keys:
+
+    - seg_fields
+
+    Added Keys:
+
+    - gt_seg_map (np.uint8, shape (H, W); 255 is void)
+
+    Raises:
+        UserError: If the file is missing or unreadable, is no index PNG, or is of another size than the image.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Add the mask to the record."""
+        path = results['seg_map_path']
+        mask = read_index_png(path)
+        if mask.shape != tuple(results['img_shape'][:2]):
+            raise UserError(
+                'The mask is of another size than its image.',
+                looked_for='(height, width) = {} x {} as in {}'.format(*results['img_shape'][:2], results['img_path']),
+                found='{} x {} in {}'.format(*mask.shape, path),
+                remedy='use images and masks of the same release, scaled alike',
+            )
+        results['gt_seg_map'] = mask
+        results.setdefault('seg_fields', []).append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+@TRANSFORMS.register_module()
+class ClassLabelsFromMask(BaseTransform):
+    """Derive the image-level classes from the mask as it is at this point of the pipeline.
+
+    Placed before the crop it labels the whole image, placed after it what the crop shows.
+
+    Required Keys:
+
+    - gt_seg_map
+
+    Added Keys:
+
+    - gt_label (np.int64, shape (K,); the foreground classes present, 0 is the first one after the background)
+
+    Args:
+        background_index (int): Index of the background, below all foreground classes. Defaults to 0.
+        ignore_index (int): Index of pixels without a class. Defaults to 255.
+    """
+
+    def __init__(self, background_index: int = 0, ignore_index: int = IGNORE_INDEX) -> None:
+        self.background_index = background_index
+        self.ignore_index = ignore_index
+
+    def transform(self, results: dict) -> dict:
+        """Add the labels to the record."""
+        present = np.flatnonzero(np.bincount(results['gt_seg_map'].ravel(), minlength=self.ignore_index + 1))
+        foreground = present[(present > self.background_index) & (present != self.ignore_index)]
+        results['gt_label'] = foreground - (self.background_index + 1)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(background_index={self.background_index}, ignore_index={self.ignore_index})'
+
+
+@TRANSFORMS.register_module()
+class LoadClassLabels(BaseTransform):
+    """Load the image-level classes from a VOC detection file.
+
+    Objects marked ``difficult`` count: they are in the image.
+
+    Required Keys:
+
+    - annotation_path
+
+    Added Keys:
+
+    - gt_label (np.int64, shape (K,); indices into ``classes``, ascending)
+
+    Args:
+        classes (tuple[str, ...]): Class names. Defaults to VOC's 20 foreground classes.
+
+    Raises:
+        UserError: If the file is missing, is no XML, names no object, or names an unknown class.
+    """
+
+    def __init__(self, classes: tuple[str, ...] = FOREGROUND_CLASSES) -> None:
+        self.classes = tuple(classes)
+        self._index = {name: index for index, name in enumerate(self.classes)}
+
+    def transform(self, results: dict) -> dict:
+        """Add the labels to the record."""
+        path = Path(results['annotation_path'])
+        names = _object_names(path)
+        unknown = sorted(names - set(self._index))
+        if unknown:
+            raise UserError(f'Unknown class in {path}.', looked_for=', '.join(self.classes), found=', '.join(unknown))
+        results['gt_label'] = np.array(sorted(self._index[name] for name in names), dtype=np.int64)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(classes={self.classes})'
+
+
+def _object_names(path: Path) -> set[str]:
+    if not path.is_file():
+        raise UserError('The detection file is missing.', looked_for=path)
+    try:
+        names = {name.text.strip() for name in ElementTree.parse(path).iterfind('object/name') if name.text}
+    except (ElementTree.ParseError, ValueError) as error:
+        raise UserError('The detection file is no readable XML.', found=f'{path}: {error}') from error
+    if not names:
+        raise UserError(
+            'The detection file names no object.',
+            looked_for='annotation/object/name',
+            found=path,
+            remedy='use the files of VOC2012/Annotations, or ClassLabelsFromMask',
+        )
+    return names

@@ -1,0 +1,5 @@
+"""Hooks that the ``sdp_plugin`` scope adds, and what the command-line tools need to run a config."""
+
+from sdp_plugin.engine.hooks import InitialisationHook, ModelCardHook
+
+__all__ = ['InitialisationHook', 'ModelCardHook']

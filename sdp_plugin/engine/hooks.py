@@ -1,0 +1,68 @@
+"""Hooks that start a classifier from converted weights and describe it in its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from sdp_plugin import __version__
+from sdp_plugin.conversion.initialise import load_initialisation
+from sdp_plugin.registry import HOOKS
+
+
+@HOOKS.register_module()
+class InitialisationHook(Hook):
+    """Give a classifier's backbone the weights of a converted checkpoint, every tensor of it.
+
+    mmengine's own ``init_cfg=dict(type='Pretrained', prefix=...)`` only logs what it leaves out. Here a tensor that
+    is missing, left over or of another shape ends the run. A resumed run keeps the weights it resumes from, since
+    mmengine loads those later.
+
+    Args:
+        checkpoint (str): File written by ``tools/convert_weights.py``. Empty keeps the random initialisation.
+            Defaults to ``''``.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, checkpoint: str = '') -> None:
+        self.checkpoint = checkpoint
+
+    def before_run(self, runner: Runner) -> None:
+        """Load the weights, once the model is built and before anything is resumed."""
+        if not self.checkpoint:
+            runner.logger.info('Initialisation: random')
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        load_initialisation(model, self.checkpoint)
+        runner.logger.info(f'Initialisation: {self.checkpoint}')
+
+
+@HOOKS.register_module()
+class ModelCardHook(Hook):
+    """Write into each checkpoint what it takes to apply the classifier to new images.
+
+    ``meta['model_card']`` holds plain values: ``classes``, ``input_size`` (height, width), ``mean`` and ``std`` in
+    the order of the network's channels, ``channel_order`` ('rgb' or 'bgr') and ``sdp_plugin_version``.
+
+    Args:
+        input_size (Sequence[int]): Height and width of the images that the classifier is tested on, in pixels.
+    """
+
+    def __init__(self, input_size: Sequence[int]) -> None:
+        self.input_size = tuple(int(side) for side in input_size)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Add the card."""
+        preprocessor = runner.cfg.model.get('data_preprocessor') or runner.cfg.get('data_preprocessor', {})
+        checkpoint['meta']['model_card'] = dict(
+            classes=list(runner.train_dataloader.dataset.metainfo['classes']),
+            input_size=list(self.input_size),
+            mean=list(preprocessor.get('mean', ())),
+            std=list(preprocessor.get('std', ())),
+            channel_order='rgb' if preprocessor.get('to_rgb') or preprocessor.get('bgr_to_rgb') else 'bgr',
+            sdp_plugin_version=__version__,
+        )

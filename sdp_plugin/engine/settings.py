@@ -1,0 +1,129 @@
+"""Plain values at the top of a config, and the places inside it that they stand for.
+
+``--cfg-options fold=3`` is what a person wants to write; the fold belongs to the training and to the test set. This
+module carries such a value to its places, from the config file and again from the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+
+from sdp_plugin.errors import UserError
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a setting goes in a config: a dotted path, and what is added to a numeric value there."""
+
+    path: str
+    offset: int = 0
+
+
+def _datasets(key: str) -> tuple[Place, ...]:
+    return tuple(Place(f'{loader}_dataloader.dataset.{key}') for loader in ('train', 'val', 'test'))
+
+
+PLACES: dict[str, tuple[Place, ...]] = {
+    'data_root': _datasets('data_root'),
+    'scribbles': (Place('train_dataloader.dataset.data_prefix.scribble_path'),),
+    'examples_per_class': (Place('train_dataloader.dataset.examples_per_class'),),
+    'num_folds': _datasets('num_folds'),
+    'fold': _datasets('fold'),
+    'group_by': _datasets('group_by'),
+    'seed': (Place('randomness.seed'), Place('train_dataloader.dataset.seed')),
+    'initialisation': (Place('default_hooks.initialisation.checkpoint'),),
+    'batch_size': (Place('train_dataloader.batch_size'),),
+    'num_workers': tuple(Place(f'{loader}_dataloader.num_workers') for loader in ('train', 'val', 'test')),
+    'lr': (Place('optim_wrapper.optimizer.lr'),),
+    'max_epochs': (Place('train_cfg.max_epochs'),),
+    # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.
+    'max_iters': (Place('train_cfg.max_iters'), Place('param_scheduler.0.end', offset=1)),
+}
+
+
+def load_config(path: str | Path, options: dict | None = None) -> Config:
+    """Read a config file, merge overrides into it and carry its settings to their places.
+
+    Args:
+        path (str | Path): The config file.
+        options (dict, optional): Overrides by dotted key, as ``--cfg-options`` parses them. Defaults to None.
+
+    Returns:
+        Config: The config to build from.
+
+    Raises:
+        UserError: If the file is missing or is no config, an override names a key that the config does not know, or a
+            setting has no place in this config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
+    try:
+        cfg = Config.fromfile(path)
+    except (SyntaxError, KeyError, FileNotFoundError, OSError, NameError) as error:
+        raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
+    _carry(cfg, [name for name in PLACES if name in cfg])
+    options = options or {}
+    for key in options:
+        _check_override(cfg, key)
+    cfg.merge_from_dict(options)
+    # A place that is overridden by its own path keeps that value; a setting that is overridden goes to its places.
+    _carry(cfg, [name for name in PLACES if name in options])
+    _keep_no_workers_alive_where_there_are_none(cfg)
+    return cfg
+
+
+def _check_override(cfg: Config, key: str) -> None:
+    first = key.split('.')[0]
+    if first not in cfg:
+        close = difflib.get_close_matches(first, cfg.keys(), n=3, cutoff=0.5)
+        raise UserError(
+            f'--cfg-options names {key!r}, but the config has no {first!r}.',
+            looked_for=f'one of {", ".join(cfg.keys())}',
+            remedy=f'did you mean {" or ".join(close)}?' if close else 'see the config for its values',
+        )
+    parent = cfg
+    for part in key.split('.')[:-1]:
+        parent = _child(parent, part)
+        if parent is None:
+            raise UserError(f'--cfg-options names {key!r}, but the config has no {part!r} there.')
+
+
+def _child(node: object, part: str) -> object | None:
+    if isinstance(node, (list, tuple)):
+        return node[int(part)] if part.isdigit() and int(part) < len(node) else None
+    return node.get(part) if isinstance(node, (Config, ConfigDict, dict)) else None
+
+
+def _carry(cfg: Config, names: list[str]) -> None:
+    for name in names:
+        found = [(place, parent) for place in PLACES[name] if (parent := _parent_of(cfg, place.path)) is not None]
+        if not found:
+            raise UserError(
+                f'This config has no place for the setting {name!r}.',
+                looked_for=' or '.join(place.path for place in PLACES[name]),
+                found=cfg.filename,
+            )
+        for place, parent in found:
+            parent[place.path.rsplit('.', 1)[1]] = cfg[name] + place.offset if place.offset else cfg[name]
+
+
+def _parent_of(cfg: Config, path: str) -> dict | None:
+    """The dictionary that holds the last part of ``path``, or None where the config lacks the place."""
+    *parents, last = path.split('.')
+    node: object = cfg
+    for part in parents:
+        node = _child(node, part)
+    return node if isinstance(node, dict) and last in node else None
+
+
+def _keep_no_workers_alive_where_there_are_none(cfg: Config) -> None:
+    # A DataLoader refuses persistent_workers=True with num_workers=0, the usual way to debug.
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader and loader.get('num_workers', 0) == 0:
+            loader['persistent_workers'] = False
