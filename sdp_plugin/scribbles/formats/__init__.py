@@ -1,0 +1,1 @@
+"""File formats of scribbles: one module a format."""
