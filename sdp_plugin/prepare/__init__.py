@@ -1,0 +1,1 @@
+"""Data to run on: small generated data in the public layouts."""

@@ -1,0 +1,72 @@
+"""Generated folders that say what they were generated with, and that exist whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from sdp_plugin.errors import UserError
+
+MANIFEST_NAME = 'miniature.json'
+
+
+def ensure_folder(folder: Path, parameters: dict, write: Callable[[Path], None]) -> bool:
+    """Make a generated folder, unless the very same one is there already.
+
+    It is written under another name and renamed when complete, its manifest included. An interrupted run therefore
+    leaves no folder of that name, and the next run clears what is left. A folder generated with other parameters is
+    replaced. Two runs must not write into the same place at once.
+
+    Args:
+        folder (Path): The folder.
+        parameters (dict): All that decides its content, as plain JSON values.
+        write (Callable[[Path], None]): Writes the content into an existing empty folder.
+
+    Returns:
+        bool: Whether it was written; False if it was there.
+
+    Raises:
+        UserError: If a folder of that name was not generated, or holds files that were added later.
+    """
+    existing = _read_manifest(folder) if folder.exists() else None
+    if existing is not None:
+        extra = _count_files(folder) - existing['files']
+        if extra > 0:
+            raise UserError(
+                f'{folder} was generated, but {extra} files were added to it, and replacing it would lose them',
+                remedy='move the folder away, or choose another output folder',
+            )
+        if extra == 0 and existing['parameters'] == parameters:
+            return False
+    partial = folder.with_name(f'.{folder.name}.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write(partial)
+    manifest = {'generated': True, 'parameters': parameters, 'files': _count_files(partial)}
+    (partial / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(partial, folder)
+    return True
+
+
+def _count_files(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob('*') if path != folder / MANIFEST_NAME)
+
+
+def _read_manifest(folder: Path) -> dict:
+    try:
+        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding='utf-8'))
+        if not isinstance(manifest['parameters'], dict) or not isinstance(manifest['files'], int):
+            raise TypeError('parameters or files are of the wrong type')
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f'{folder} exists and was not generated: it is left alone',
+            looked_for=folder / MANIFEST_NAME,
+            found=type(error).__name__,
+            remedy='choose another output folder; real data is never overwritten',
+        ) from None
+    return manifest
