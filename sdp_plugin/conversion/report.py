@@ -1,0 +1,54 @@
+"""What a conversion did, as text."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sdp_plugin.conversion.carry_over import CarriedOver
+from sdp_plugin.conversion.verify import Verification
+
+
+def table(carried: CarriedOver) -> str:
+    """One line for each tensor: what happens to it, its name before and after, its shape, and why."""
+    rows = [('rule', 'source', 'target', 'shape', 'reason')]
+    state = carried.conversion.state
+    for record in (*carried.conversion.records, *carried.source.dropped):
+        shape = (
+            'x'.join(map(str, state[record.targets[0]].shape)) if record.targets and record.targets[0] in state else ''
+        )
+        rows.append((record.action, ' + '.join(record.sources), ' + '.join(record.targets), shape, record.reason))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return '\n'.join('  '.join((*map(str.ljust, row, widths), row[4])).rstrip() for row in rows)
+
+
+def summary(carried: CarriedOver) -> str:
+    """Both sides, and how many tensors each rule took."""
+    counts = Counter(record.action for record in (*carried.conversion.records, *carried.source.dropped))
+    lines = [
+        f'source: {carried.source.trunk.label}, {carried.source.path}',
+        f'target: {carried.target.label}',
+        'tensors: ' + ', '.join(f'{count} {action}' for action, count in counts.items()),
+    ]
+    for action in ('fresh', 'zero-fill'):
+        lines += [f'{action}: {record.targets[0]} ({record.reason})' for record in carried.conversion.named(action)]
+    return '\n'.join(lines)
+
+
+def verification(found: Verification) -> str:
+    """The verdict, the difference stage by stage, and what the change of strides does."""
+    note = f' ({found.verdict.note})' if found.verdict.note else ''
+    lines = [f'verdict: {found.verdict.name}{note}']
+    for index, stage in enumerate(found.stages, 1):
+        shape = 'x'.join(map(str, stage.shape))
+        same = (
+            'bit-identical'
+            if stage.largest == 0
+            else f'largest difference {stage.largest:.3g}, relative {stage.relative:.3g}'
+        )
+        lines.append(f'  stage {index} ({shape}): {same}')
+    if found.geometry_change is not None:
+        lines.append(
+            f'  other strides or dilations than in training change the pooled features by {found.geometry_change:.1%} '
+            '(expected, no error)'
+        )
+    return '\n'.join(lines)
