@@ -1,0 +1,6 @@
+"""Metrics that the ``sdp_plugin`` scope adds to MMPretrain."""
+
+from sdp_plugin.evaluation.multi_label import MeanAveragePrecision
+from sdp_plugin.evaluation.single_label import AUROC, BalancedAccuracy
+
+__all__ = ['AUROC', 'BalancedAccuracy', 'MeanAveragePrecision']
