@@ -10,14 +10,17 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from sdp_plugin.errors import UserError
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a setting goes in a config: a dotted path, and what is added to a numeric value there."""
+    """Where a setting goes in a config: a dotted path, and what is added to a numeric value there.
+
+    A part of the path picks a list's member by its position or by the last part of its ``type``.
+    """
 
     path: str
     offset: int = 0
@@ -30,6 +33,11 @@ def _datasets(key: str) -> tuple[Place, ...]:
 PLACES: dict[str, tuple[Place, ...]] = {
     'data_root': _datasets('data_root'),
     'scribbles': (Place('train_dataloader.dataset.data_prefix.scribble_path'),),
+    'line_width': (Place('train_dataloader.dataset.pipeline.LoadScribbles.line_width'),),
+    'crop_size': (
+        Place('train_dataloader.dataset.pipeline.RandomLabelledCrop.crop_size'),
+        Place('model.data_preprocessor.size'),
+    ),
     'examples_per_class': (Place('train_dataloader.dataset.examples_per_class'),),
     'num_folds': _datasets('num_folds'),
     'fold': _datasets('fold'),
@@ -94,9 +102,12 @@ def _check_override(cfg: Config, key: str) -> None:
 
 
 def _child(node: object, part: str) -> object | None:
-    if isinstance(node, (list, tuple)):
-        return node[int(part)] if part.isdigit() and int(part) < len(node) else None
-    return node.get(part) if isinstance(node, (Config, ConfigDict, dict)) else None
+    if not isinstance(node, (list, tuple)):
+        return node.get(part) if isinstance(node, (Config, dict)) else None
+    if part.isdigit():
+        return node[int(part)] if int(part) < len(node) else None
+    of_type = (member for member in node if str(member.get('type', '')).split('.')[-1] == part)
+    return next(of_type, None)
 
 
 def _carry(cfg: Config, names: list[str]) -> None:

@@ -42,4 +42,4 @@ test_dataloader = dict(
         data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
         test_mode=True,
         pipeline=test_pipeline))
-test_evaluator = dict(type='AveragePrecision')
+test_evaluator = dict(type='sdp_plugin.MeanAveragePrecision')

@@ -1,6 +1,8 @@
-# Pascal VOC 2012 train_aug with its full masks.
-_base_ = './voc12_scribbles-321x321.py'
+# Pascal VOC 2012: train_aug with full masks to train on, val to test on.
+data_root = 'data/VOCdevkit/VOC2012'
 crop_size = (321, 321)
+batch_size = 10
+num_workers = 4
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='sdp_plugin.LoadMask'),
@@ -9,8 +11,33 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')
 ]
-scribbles = None
+test_pipeline = [
+    dict(type='sdp_plugin.LoadImage'),
+    dict(type='sdp_plugin.LoadMask'),
+    dict(type='PackSegInputs')
+]
 train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        data_prefix=dict(_delete_=True, img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+        type='sdp_plugin.VOCDataset',
+        data_root=data_root,
+        ann_file='ImageSets/Segmentation/train_aug.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
         pipeline=train_pipeline))
+test_dataloader = dict(
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='sdp_plugin.VOCDataset',
+        data_root=data_root,
+        ann_file='ImageSets/Segmentation/val.txt',
+        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+        test_mode=True,
+        pipeline=test_pipeline))
+test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])

@@ -1,44 +1,15 @@
-# Pascal VOC 2012 train_aug with ScribbleSup's strokes; tested on val with full masks.
-data_root = 'data/VOCdevkit/VOC2012'
+# Pascal VOC 2012: train_aug with ScribbleSup's strokes to train on, val with full masks to test on.
+_base_ = './voc12_masks-321x321.py'
 scribbles = '../../scribblesup/pascal_2012'  # relative to data_root, or absolute
-crop_size = (321, 321)
-batch_size = 10
-num_workers = 4
+line_width = 3
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
-    dict(type='sdp_plugin.LoadScribbles', line_width=3, mode='distance'),
+    dict(type='sdp_plugin.LoadScribbles', line_width=line_width, mode='distance'),
     dict(type='sdp_plugin.RandomRescale', ratio_range=(0.5, 1.5)),
-    dict(type='sdp_plugin.RandomLabelledCrop', crop_size=crop_size),
+    dict(type='sdp_plugin.RandomLabelledCrop', crop_size={{_base_.crop_size}}),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs')
 ]
-test_pipeline = [
-    dict(type='sdp_plugin.LoadImage'),
-    dict(type='sdp_plugin.LoadMask'),
-    dict(type='PackSegInputs')
-]
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='sdp_plugin.VOCDataset',
-        data_root=data_root,
-        ann_file='ImageSets/Segmentation/train_aug.txt',
-        data_prefix=dict(img_path='JPEGImages', scribble_path=scribbles),
-        pipeline=train_pipeline))
-test_dataloader = dict(
-    batch_size=1,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sdp_plugin.VOCDataset',
-        data_root=data_root,
-        ann_file='ImageSets/Segmentation/val.txt',
-        data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
-        test_mode=True,
-        pipeline=test_pipeline))
-test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+        data_prefix=dict(_delete_=True, img_path='JPEGImages', scribble_path=scribbles), pipeline=train_pipeline))
