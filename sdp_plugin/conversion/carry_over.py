@@ -76,7 +76,7 @@ class CarriedOver:
                 if record.targets
             ],
             'fresh': [[record.targets[0], record.reason] for record in conversion.named('fresh')],
-            'versions': {name: import_module(name).__version__ for name in _LIBRARIES},
+            'versions': {name: str(import_module(name).__version__) for name in _LIBRARIES},
         }
 
 
