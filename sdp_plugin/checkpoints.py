@@ -142,8 +142,10 @@ def _literal(node: ast.expr) -> Any:
     match node:
         case ast.Dict(keys=keys, values=values) if None not in keys:
             return {_literal(key): _literal(value) for key, value in zip(keys, values, strict=True)}
-        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(item.arg for item in keywords):
-            return {item.arg: _literal(item.value) for item in keywords}
+        case ast.Call(func=ast.Name(id='dict'), args=[*mappings], keywords=keywords) if _is_plain(mappings, keywords):
+            # mmengine writes dict({...}) where a key is no identifier.
+            pairs = [pair for mapping in mappings for pair in _literal(mapping).items()]
+            return dict(pairs) | {item.arg: _literal(item.value) for item in keywords}
         case ast.List(elts=elements):
             return [_literal(element) for element in elements]
         case ast.Tuple(elts=elements):
@@ -156,6 +158,10 @@ def _literal(node: ast.expr) -> Any:
         return ast.literal_eval(node)
     except ValueError:
         raise ValueError(f'line {node.lineno}: {ast.unparse(node)[:80]}') from None
+
+
+def _is_plain(mappings: list[ast.expr], keywords: list[ast.keyword]) -> bool:
+    return all(isinstance(item, ast.Dict) for item in mappings) and all(item.arg for item in keywords)
 
 
 def sha256_of(path: str | os.PathLike) -> str:

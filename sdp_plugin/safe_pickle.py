@@ -55,6 +55,7 @@ _GLOBALS: dict[str, Any] = {
     'numpy.ndarray': np.ndarray,
     'torch.Size': torch.Size,
     'torch.device': torch.device,
+    'torch.torch_version.TorchVersion': torch.torch_version.TorchVersion,
     'torch._utils._rebuild_parameter': torch._utils._rebuild_parameter,
     'torch._utils._rebuild_tensor': torch._utils._rebuild_tensor,
     'torch._utils._rebuild_tensor_v2': torch._utils._rebuild_tensor_v2,

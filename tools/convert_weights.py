@@ -7,7 +7,8 @@ the original, stage by stage, before anything is written.
 examples:
   python tools/convert_weights.py work_dirs/scribbles/iter_40000.pth work_dirs/scribbles.pth
   python tools/convert_weights.py work_dirs/scribbles/iter_40000.pth work_dirs/scribbles.pth --dry-run
-  python tools/train.py configs/finetune/resnet34_1xb32-100e_pcam.py --cfg-options initialisation=work_dirs/scribbles.pth
+  python tools/train.py configs/finetune/resnet34_1xb32-100e_pcam.py \
+      --cfg-options initialisation=work_dirs/scribbles.pth
 """
 
 from __future__ import annotations

@@ -104,11 +104,10 @@ def _with_noise(
     conversion: Conversion, noise: Mapping[str, Tensor], rules: Sequence[Rule], module: nn.Module
 ) -> dict[str, Tensor]:
     built = module.state_dict()
+    carried = conversion.carried
     converted = convert(noise, rules, built).state
     return {
-        name: conversion.state[name] + converted[name]
-        if name in conversion.carried
-        else conversion.state.get(name, value)
+        name: conversion.state.get(name, value) + (converted[name] if name in carried else 0)
         for name, value in built.items()
     }
 
