@@ -6,6 +6,7 @@ import os
 
 import cv2
 import h5py
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from sdp_plugin.errors import UserError
@@ -36,7 +37,7 @@ class LoadPatch(BaseTransform):
         array (str): The name of the array in the file, of shape (N, H, W, 3) and uint8. Defaults to ``'x'``.
 
     Raises:
-        UserError: While loading: the file or the array is missing, or cannot be read.
+        UserError: While loading: the file or the array is missing, of another type or shape, or cannot be read.
     """
 
     def __init__(self, array: str = 'x') -> None:
@@ -68,7 +69,10 @@ class LoadPatch(BaseTransform):
         if path not in self._arrays:
             # HDF5's own cache of 1 MiB holds no chunk of a few dozen patches, which it would then read anew for each.
             self._files[path] = h5py.File(path, 'r', rdcc_nbytes=CHUNK_CACHE_BYTES)
-            self._arrays[path] = self._files[path][self.array]
+            array = self._files[path][self.array]
+            if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
+                raise ValueError(f'{array.dtype} of shape {array.shape}, not uint8 of shape (N, H, W, 3)')
+            self._arrays[path] = array
         return self._arrays[path]
 
     def _close(self) -> None:

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from tile_files import write_tiles
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.registry import DATASETS
+
+TILES_OF_A_CLASS = 13
+# Three patients in each class, of 5, 4 and 4 tiles.
+NAMES = [f'patient{index % 3}_tile{index:02}.png' for index in range(TILES_OF_A_CLASS)]
+
+
+def build(root, **kwargs):
+    return DATASETS.build(dict(type='sdp_plugin.TileFolderDataset', data_root=str(root), **kwargs))
+
+
+def tile_ids(dataset):
+    return {dataset.get_data_info(index)['tile_id'] for index in range(len(dataset))}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_tiles(tmp_path / 'tiles', {'normal': NAMES, 'tumour': NAMES})
+
+
+def test_classes_are_the_folders(root):
+    (root / '.cache').mkdir()
+    (root / 'README.txt').write_text('about')
+    (root / 'normal' / 'notes.txt').write_text('about')
+    (root / 'normal' / '.hidden.png').write_bytes(b'')
+    dataset = build(root, num_folds=None)
+    assert dataset.metainfo['classes'] == ('normal', 'tumour')
+    assert Counter(dataset.get_gt_labels().tolist()) == {0: TILES_OF_A_CLASS, 1: TILES_OF_A_CLASS}
+
+
+def test_classes_can_be_given(root):
+    dataset = build(root, num_folds=None, classes=['tumour', 'normal'])
+    assert dataset.metainfo['classes'] == ('tumour', 'normal')
+    assert dataset.get_data_info(0)['tile_id'].startswith('tumour/')
+    assert dataset.get_data_info(0)['gt_label'] == 0
+
+
+def test_images_load(root):
+    item = build(root, pipeline=[dict(type='sdp_plugin.LoadImage')])[0]
+    assert item['img'].shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize('split', ['train', 'val', 'valid', 'test'])
+def test_an_undivided_folder_is_any_split(root, split):
+    assert len(build(root, split=split, num_folds=None)) == 2 * TILES_OF_A_CLASS
+
+
+@pytest.mark.parametrize('group_pattern', [None, r'patient\d+'])
+def test_every_tile_is_in_one_test_fold(root, group_pattern):
+    tested = Counter()
+    for fold in range(3):
+        train, test = (
+            build(root, split=split, num_folds=3, fold=fold, group_pattern=group_pattern) for split in ('train', 'test')
+        )
+        assert not tile_ids(train) & tile_ids(test)
+        assert len(train) + len(test) == 2 * TILES_OF_A_CLASS
+        tested.update(tile_ids(test))
+    assert set(tested.values()) == {1}
+    assert len(tested) == 2 * TILES_OF_A_CLASS
+
+
+@pytest.mark.parametrize('pattern', [r'patient\d+', r'/(patient\d+)_', r'(?P<patient>patient\d+)'])
+def test_no_patient_is_split(root, pattern):
+    test = build(root, split='test', num_folds=3, fold=1, group_pattern=pattern)
+    assert len({tile_id.split('/')[1].split('_')[0] for tile_id in tile_ids(test)}) == 1
+
+
+def test_draws_lie_inside_the_training_part(root):
+    training = tile_ids(build(root, num_folds=4, fold=2))
+    small, large = (tile_ids(build(root, num_folds=4, fold=2, examples_per_class=n, seed=5)) for n in (2, 7))
+    assert len(small) == 4
+    assert small < large < training
+
+
+def test_reencoding_changes_neither_folds_nor_draws(root, tmp_path):
+    reencoded = write_tiles(
+        tmp_path / 'jpeg', {folder: [name.replace('.png', '.JPG') for name in NAMES] for folder in ('normal', 'tumour')}
+    )
+    arguments = dict(num_folds=3, fold=1, examples_per_class=5)
+    assert tile_ids(build(root, **arguments)) == tile_ids(build(reencoded, **arguments))
+
+
+def test_listing_order_does_not_matter(root, monkeypatch):
+    expected = [build(root).get_data_info(index) for index in range(4)]
+    from pathlib import Path
+
+    original = Path.iterdir
+    monkeypatch.setattr(Path, 'iterdir', lambda path: reversed(list(original(path))))
+    assert [build(root).get_data_info(index) for index in range(4)] == expected
+
+
+def test_repr_tells_fold_and_draw(root):
+    text = repr(build(root, num_folds=3, fold=1, examples_per_class=5, seed=7))
+    assert '1 of 3' in text
+    assert '5 a class, seed 7' in text
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'split': 'valid'}, 'no validation part'),
+        ({'split': 'all'}, 'Unknown split'),
+        ({'fold': 10}, 'fold is out of range'),
+        ({'num_folds': 1}, 'at least two folds'),
+        ({'num_folds': '10'}, 'at least two folds'),
+        ({'num_folds': 14}, 'class 0 13, class 1 13'),
+        ({'num_folds': 4, 'group_pattern': r'patient\d+'}, 'more folds than groups'),
+        ({'group_pattern': r'slide\d+'}, '26 of 26 tiles have a name that does not tell their group'),
+        ({'group_pattern': '('}, 'no regular expression'),
+        ({'classes': 'normal'}, 'no list of names'),
+        ({'classes': ['normal', 'benign']}, 'class folder is missing'),
+        ({'examples_per_class': 13}, 'normal 12, tumour 11|normal 11, tumour 12|normal 12, tumour 12'),
+        ({'examples_per_class': 2, 'split': 'test'}, 'always used whole'),
+    ],
+)
+def test_mistaken_arguments(root, arguments, message):
+    with pytest.raises(UserError, match=message):
+        build(root, **arguments)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(UserError, match='data folder is missing'):
+        build(tmp_path / 'none')
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ({'normal': ['a.png']}, 'fewer than two class folders'),
+        ({'normal': ['a.png'], 'tumour': []}, 'holds no image'),
+        ({'normal': ['a.png', 'a.tif'], 'tumour': ['a.png']}, 'same tile'),
+    ],
+)
+def test_unusable_folders(tmp_path, names, message):
+    with pytest.raises(UserError, match=message):
+        build(write_tiles(tmp_path, names), num_folds=None)
+
+
+def test_folds_are_those_of_the_keys(root):
+    from sdp_plugin.datasets.folds import stratified_folds
+
+    whole = build(root, num_folds=None)
+    keys = [whole.get_data_info(index)['tile_id'] for index in range(len(whole))]
+    folds = stratified_folds(keys, whole.get_gt_labels(), 3, seed=9)
+    expected = {keys[index] for index in np.flatnonzero(folds == 2)}
+    assert tile_ids(build(root, split='test', num_folds=3, fold=2, fold_seed=9)) == expected
