@@ -18,6 +18,7 @@ def stratified_folds(
     labels: Sequence[int] | np.ndarray,
     num_folds: int = 10,
     seed: int = 0,
+    class_names: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Deal the examples of each class evenly to the folds.
 
@@ -26,6 +27,7 @@ def stratified_folds(
         labels (Sequence[int] | np.ndarray): The class index of each example, shape (N,).
         num_folds (int): At least 2. Defaults to 10.
         seed (int): Another seed deals other folds. Defaults to 0.
+        class_names (Sequence[str] | None): All classes of the data set, for messages. Defaults to None.
 
     Returns:
         np.ndarray: int64, shape (N,): the fold, 0 to ``num_folds - 1``, in whose test part the example is. Two folds
@@ -36,12 +38,11 @@ def stratified_folds(
     """
     _check_num_folds(num_folds)
     labels = checked_labels(keys, labels)
-    names = class_names_of(labels, None)
     if min(np.unique(labels, return_counts=True)[1]) < num_folds:
         raise UserError(
             'A class has fewer examples than there are folds.',
             looked_for=f'at least {num_folds} of each class',
-            found=count_classes(labels, names),
+            found=count_classes(labels, class_names_of(labels, class_names)),
             remedy='lower num_folds',
         )
     ranks = hash_ranks(keys, seed, 'folds')

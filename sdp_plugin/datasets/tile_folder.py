@@ -115,7 +115,7 @@ class TileFolderDataset(TileDataset):
 
     def _folds_of(self, tiles: Tiles) -> np.ndarray:
         if self.group_pattern is None:
-            return stratified_folds(tiles.keys, tiles.labels, self.num_folds, self.fold_seed)
+            return stratified_folds(tiles.keys, tiles.labels, self.num_folds, self.fold_seed, self.metainfo['classes'])
         groups = groups_of(tiles.keys, self.group_pattern)
         return grouped_folds(groups, tiles.labels, self.num_folds, self.fold_seed)
 

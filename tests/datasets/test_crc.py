@@ -49,7 +49,8 @@ def test_grouped_folds_hold_out_whole_source_images(root, fold):
 
 
 def test_suffix_of_the_official_name_is_not_the_files(root, tmp_path):
-    reencoded = write_tiles(tmp_path, dict.fromkeys(FOLDERS, [f'{name.removesuffix(".tif")}.png' for name in NAMES]))
+    names = [f'{name.removesuffix(".tif")}.png' for name in NAMES]
+    reencoded = write_tiles(tmp_path, dict.fromkeys(FOLDERS, names))
     arguments = dict(num_folds=3, fold=1, examples_per_class=3, seed=2)
     assert tile_ids(build(root, **arguments)) == tile_ids(build(reencoded, **arguments))
     assert '.tif_Row_1_Col_' in tile_ids(build(reencoded, **arguments))[0]
@@ -71,15 +72,15 @@ def test_mistaken_arguments(root, arguments, message):
 
 
 def test_other_names_can_only_not_be_grouped(tmp_path):
-    names = dict.fromkeys(FOLDERS, ['a.png', 'b.png', 'c.png'])
-    root = write_tiles(tmp_path, names)
+    names = ['a.png', 'b.png', 'c.png']
+    root = write_tiles(tmp_path, dict.fromkeys(FOLDERS, names))
     assert len(build(root, num_folds=3, split='test')) == 8
     with pytest.raises(UserError, match='does not tell their group'):
         build(root, num_folds=3, group_by='source_image')
 
 
 def test_missing_class_folder(tmp_path):
-    with pytest.raises(UserError, match='class folder is missing(.|\n)*08_EMPTY'):
+    with pytest.raises(UserError, match=r'class folder is missing(.|\n)*08_EMPTY'):
         build(write_tiles(tmp_path, dict.fromkeys(FOLDERS[:7], NAMES)))
 
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from tile_files import write_tiles
 
+from sdp_plugin.datasets.folds import stratified_folds
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 
@@ -90,12 +92,10 @@ def test_reencoding_changes_neither_folds_nor_draws(root, tmp_path):
 
 
 def test_listing_order_does_not_matter(root, monkeypatch):
-    expected = [build(root).get_data_info(index) for index in range(4)]
-    from pathlib import Path
-
-    original = Path.iterdir
-    monkeypatch.setattr(Path, 'iterdir', lambda path: reversed(list(original(path))))
-    assert [build(root).get_data_info(index) for index in range(4)] == expected
+    expected = build(root).load_data_list()
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, 'iterdir', lambda folder: sorted(listed(folder), reverse=True))
+    assert build(root).load_data_list() == expected
 
 
 def test_repr_tells_fold_and_draw(root):
@@ -112,11 +112,11 @@ def test_repr_tells_fold_and_draw(root):
         ({'fold': 10}, 'fold is out of range'),
         ({'num_folds': 1}, 'at least two folds'),
         ({'num_folds': '10'}, 'at least two folds'),
-        ({'num_folds': 14}, 'class 0 13, class 1 13'),
+        ({'num_folds': 14}, 'normal 13, tumour 13'),
         ({'num_folds': 4, 'group_pattern': r'patient\d+'}, 'more folds than groups'),
         ({'group_pattern': r'slide\d+'}, '26 of 26 tiles have a name that does not tell their group'),
         ({'group_pattern': '('}, 'no regular expression'),
-        ({'classes': 'normal'}, 'no list of names'),
+        ({'classes': 'normal'}, 'no list of folder names'),
         ({'classes': ['normal', 'benign']}, 'class folder is missing'),
         ({'examples_per_class': 13}, 'normal 12, tumour 11|normal 11, tumour 12|normal 12, tumour 12'),
         ({'examples_per_class': 2, 'split': 'test'}, 'always used whole'),
@@ -146,8 +146,6 @@ def test_unusable_folders(tmp_path, names, message):
 
 
 def test_folds_are_those_of_the_keys(root):
-    from sdp_plugin.datasets.folds import stratified_folds
-
     whole = build(root, num_folds=None)
     keys = [whole.get_data_info(index)['tile_id'] for index in range(len(whole))]
     folds = stratified_folds(keys, whole.get_gt_labels(), 3, seed=9)
