@@ -18,8 +18,7 @@ class InitialisationHook(Hook):
     """Give a classifier's backbone the weights of a converted checkpoint, every tensor of it.
 
     mmengine's own ``init_cfg=dict(type='Pretrained', prefix=...)`` only logs what it leaves out. Here a tensor that
-    is missing, left over or of another shape ends the run. A resumed run keeps the weights it resumes from, since
-    mmengine loads those later.
+    is missing, left over or of another shape ends the run. A resumed run keeps the weights it resumes from.
 
     Args:
         checkpoint (str): File written by ``tools/convert_weights.py``. Empty keeps the random initialisation.
@@ -31,8 +30,10 @@ class InitialisationHook(Hook):
     def __init__(self, checkpoint: str = '') -> None:
         self.checkpoint = checkpoint
 
-    def before_run(self, runner: Runner) -> None:
-        """Load the weights, once the model is built and before anything is resumed."""
+    def before_train(self, runner: Runner) -> None:
+        """Load the weights before the first iteration; ``before_run`` would come before testing, too."""
+        if runner.iter > 0:
+            return
         if not self.checkpoint:
             runner.logger.info('Initialisation: random')
             return

@@ -72,8 +72,6 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
         UserError: If the checkpoint is none, or is one of another network.
     """
     register_safe_loader()
-    # An initialisation is for training; the checkpoint brings all weights.
-    cfg.default_hooks.pop('initialisation', None)
     prepare_cpu_group(cfg)
     runner = Runner.from_cfg(cfg)
     _load_all(runner, checkpoint)
