@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,9 +17,9 @@ MANIFEST_NAME = 'miniature.json'
 def ensure_folder(folder: Path, parameters: dict, write: Callable[[Path], None]) -> bool:
     """Make a generated folder, unless the very same one is there already.
 
-    It is written under another name and renamed when complete, its manifest included. An interrupted run therefore
-    leaves no folder of that name, and the next run clears what is left. A folder generated with other parameters is
-    replaced. Two runs must not write into the same place at once.
+    It is written under a name of its own and renamed when complete, its manifest included, so that neither an
+    interrupted run nor two runs at once leave a folder of that name with half the content. A folder generated with
+    other parameters is replaced. A killed process leaves a hidden ``.<name>.partial.*`` folder, which may be deleted.
 
     Args:
         folder (Path): The folder.
@@ -31,26 +32,38 @@ def ensure_folder(folder: Path, parameters: dict, write: Callable[[Path], None])
     Raises:
         UserError: If a folder of that name was not generated, or holds files that were added later.
     """
-    existing = _read_manifest(folder) if folder.exists() else None
-    if existing is not None:
-        extra = _count_files(folder) - existing['files']
-        if extra > 0:
-            raise UserError(
-                f'{folder} was generated, but {extra} files were added to it, and replacing it would lose them',
-                remedy='move the folder away, or choose another output folder',
-            )
-        if extra == 0 and existing['parameters'] == parameters:
+    if _is_there(folder, parameters):
+        return False
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.partial.', dir=folder.parent))
+    try:
+        content = partial / folder.name
+        content.mkdir()
+        write(content)
+        manifest = {'generated': True, 'parameters': parameters, 'files': _count_files(content)}
+        (content / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
+        # Another run may have been faster.
+        if _is_there(folder, parameters):
             return False
-    partial = folder.with_name(f'.{folder.name}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write(partial)
-    manifest = {'generated': True, 'parameters': parameters, 'files': _count_files(partial)}
-    (partial / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
+        if folder.exists():
+            os.replace(folder, partial / 'outdated')
+        os.replace(content, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return True
+
+
+def _is_there(folder: Path, parameters: dict) -> bool:
+    if not folder.exists():
+        return False
+    manifest = _read_manifest(folder)
+    extra = _count_files(folder) - manifest['files']
+    if extra > 0:
+        raise UserError(
+            f'{folder} was generated, but {extra} files were added to it, and replacing it would lose them',
+            remedy='move the folder away, or choose another output folder',
+        )
+    return extra == 0 and manifest['parameters'] == parameters
 
 
 def _count_files(folder: Path) -> int:

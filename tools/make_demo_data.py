@@ -1,0 +1,43 @@
+"""Generate small data in the layouts of VOC 2012, ScribbleSup, PCam and Kather 2016, to try the method on."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.prepare.miniature import MiniatureSizes, write_miniature
+
+HELP = {
+    'voc_train': 'natural pictures for training, with masks and scribbles',
+    'voc_val': 'natural pictures for validation',
+    'voc_width': 'their width in pixels',
+    'voc_height': 'their height in pixels',
+    'pcam_train': 'lymph-node tiles for training, half of them with tumour',
+    'pcam_valid': 'lymph-node tiles for validation',
+    'pcam_test': 'lymph-node tiles for the test',
+    'crc_per_class': 'colorectal tiles of each of the eight classes',
+}
+
+
+@exits_on_user_error
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and generate."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='A part that is there already, with the same seed and sizes, is kept. Folders that this tool did not '
+        'generate are never touched. Accuracies on this data say nothing about real data.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('out', metavar='OUT', help='folder to write to; made if missing')
+    parser.add_argument('--seed', type=int, default=0, help='decides every picture')
+    for field in fields(MiniatureSizes):
+        option = '--' + field.name.replace('_', '-')
+        parser.add_argument(option, type=int, default=field.default, metavar='N', help=HELP[field.name])
+    options = vars(parser.parse_args(arguments))
+    out, seed = options.pop('out'), options.pop('seed')
+    write_miniature(out, MiniatureSizes(**options), seed)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
