@@ -123,13 +123,12 @@ def _deal_groups(shares: np.ndarray, sizes: np.ndarray, num_folds: int, names: S
     fold_sizes = np.zeros(num_folds, dtype=np.int64)
     fold_of_group = np.empty(len(names), dtype=np.int64)
     order = np.lexsort((hash_ranks(names, seed, 'groups'), -sizes))
-    for dealt, group in enumerate(order):
-        empty = fold_sizes == 0
-        candidates = np.flatnonzero(empty) if empty.sum() == len(order) - dealt else np.arange(num_folds)
+    for group in order:
         # The product is half the growth of the sum of squared shares, less what is the same for every fold. Rounding
-        # keeps the last bits of a sum, which may differ between machines, from deciding between equals.
-        overlap = np.round(fold_shares[candidates] @ shares[group], 9)
-        fold = candidates[np.lexsort((candidates, fold_sizes[candidates], overlap))[0]]
+        # keeps the last bits of a sum, which may differ between machines, from deciding between equals. An empty fold
+        # overlaps with nothing and is the smallest, so none stays empty.
+        overlap = np.round(fold_shares @ shares[group], 9)
+        fold = np.lexsort((fold_sizes, overlap))[0]
         fold_of_group[group] = fold
         fold_shares[fold] += shares[group]
         fold_sizes[fold] += sizes[group]
