@@ -12,7 +12,7 @@ from sdp_plugin.prepare.miniature_crc import official_name
 
 from .simple_features import held_out_accuracy
 
-OFFICIAL = re.compile(r'[0-9A-F]+_CRC-Prim-HE-(\d\d)(?:_\d{3}[a-z]?)?\.tif_Row_\d+_Col_\d+\.tif')
+OFFICIAL = re.compile(r'[0-9A-F]+_CRC-Prim-HE-(\d\d)\w*\.tif_Row_\d+_Col_\d+\.tif')
 FOLDERS = ['01_TUMOR', '02_STROMA', '03_COMPLEX', '04_LYMPHO', '05_DEBRIS', '06_MUCOSA', '07_ADIPOSE', '08_EMPTY']
 
 
