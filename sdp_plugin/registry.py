@@ -12,7 +12,12 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='sdp_plugin', locations=['sdp_plugin.datasets'])
+DATASETS = Registry(
+    'dataset',
+    parent=MMENGINE_DATASETS,
+    scope='sdp_plugin',
+    locations=[f'sdp_plugin.datasets.{module}' for module in ('crc', 'pcam', 'tile_folder', 'voc')],
+)
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, scope='sdp_plugin', locations=['sdp_plugin.datasets.transforms']
 )

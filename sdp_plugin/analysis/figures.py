@@ -12,10 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sdp_plugin.datasets.palette import VOC_VOID, voc_palette
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
-
-from .palette import VOC_VOID, voc_palette
 
 DPI = 120
 PANEL_INCHES = 2.2

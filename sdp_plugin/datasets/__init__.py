@@ -1,8 +1,5 @@
-"""Data sets that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
+"""Data sets, their cards, folds and subsets.
 
-from sdp_plugin.datasets.crc import CRCDataset
-from sdp_plugin.datasets.pcam import PCamDataset
-from sdp_plugin.datasets.tile_folder import TileFolderDataset
-from sdp_plugin.datasets.voc import VOCClassLabelDataset, VOCDataset
-
-__all__ = ['CRCDataset', 'PCamDataset', 'TileFolderDataset', 'VOCClassLabelDataset', 'VOCDataset']
+Nothing is imported here: the cards, folds and subsets need NumPy alone, and the registry finds the data sets (see
+:mod:`sdp_plugin.registry`).
+"""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sdp_plugin.datasets.palette import voc_palette
+
 Colour = tuple[int, int, int]
 
 
@@ -66,11 +68,7 @@ VOC_CLASSES = (
     *('motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'),
 )
 
-VOC_PALETTE = (
-    *((0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0), (0, 0, 128), (128, 0, 128), (0, 128, 128)),
-    *((128, 128, 128), (64, 0, 0), (192, 0, 0), (64, 128, 0), (192, 128, 0), (64, 0, 128), (192, 0, 128)),
-    *((64, 128, 128), (192, 128, 128), (0, 64, 0), (128, 64, 0), (0, 192, 0), (128, 192, 0), (0, 64, 128)),
-)
+VOC_PALETTE = tuple(tuple(colour) for colour in voc_palette()[: len(VOC_CLASSES)].tolist())
 
 VOC_2012 = DataCard(
     name='PASCAL VOC 2012 with the SBD masks (train_aug)',

@@ -41,7 +41,7 @@ class VOCDataset(BaseSegDataset):
         UserError: If a folder is missing, the list is missing, empty or names an id twice, or a named file is missing.
     """
 
-    METAINFO = dict(classes=VOC_2012.classes, palette=VOC_2012.palette)
+    METAINFO = VOC_2012.metainfo()
 
     def __init__(self, ann_file: str, data_prefix: dict, scribble_suffix: str = '.xml', **kwargs) -> None:
         self.suffixes = {**FILES_OF_AN_IMAGE, 'scribble_path': scribble_suffix}
@@ -95,7 +95,7 @@ class VOCClassLabelDataset(VOCDataset):
     The same records as :class:`VOCDataset`; the class names are those that a classifier predicts, without background.
     """
 
-    METAINFO = dict(classes=FOREGROUND_CLASSES, palette=VOC_2012.palette[1:])
+    METAINFO = dict(classes=FOREGROUND_CLASSES, palette=VOC_2012.metainfo()['palette'][1:])
 
 
 def read_id_list(path: str | Path) -> list[str]:

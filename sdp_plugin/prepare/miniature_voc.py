@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from sdp_plugin.analysis.palette import voc_palette
+from sdp_plugin.datasets.palette import voc_palette
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sdp_plugin.analysis.figures import SegmentationRow, TileBlock, save_contact_sheet, save_segmentation_panels
-from sdp_plugin.analysis.palette import voc_palette
+from sdp_plugin.datasets.palette import voc_palette
 from sdp_plugin.errors import UserError
 
 HEIGHT, WIDTH = 60, 80

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdp_plugin.analysis.palette import voc_palette
 from sdp_plugin.datasets.cards import VOC_2012
+from sdp_plugin.datasets.palette import voc_palette
 from sdp_plugin.prepare.drawing import random_state
 from sdp_plugin.prepare.natural_objects import OBJECT_CLASSES
 from sdp_plugin.prepare.natural_scenes import draw_scene

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdp_plugin.analysis.palette import voc_palette
+from sdp_plugin.datasets.palette import voc_palette
 
 
 @pytest.mark.parametrize(
