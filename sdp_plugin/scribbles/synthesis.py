@@ -138,10 +138,10 @@ def _regions(mask: np.ndarray, min_area: int, ignore_index: int) -> Iterator[tup
             yield class_index, cut == label, np.array([left, top])
 
 
-def _room(region: np.ndarray) -> np.ndarray:
+def _room(region: np.ndarray, beyond: int = cv2.BORDER_CONSTANT) -> np.ndarray:
     """About the distance in pixels from each pixel's centre to the nearest one outside the region or the image."""
-    padded = cv2.copyMakeBorder(region.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)[1:-1, 1:-1]
+    padded = cv2.copyMakeBorder(region.view(np.uint8), *[_MARGIN] * 4, beyond)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
 
 def _draw_region(
@@ -149,6 +149,9 @@ def _draw_region(
 ) -> Iterator[np.ndarray]:
     """Strokes of one region, each an (N, 2) array of whole x and y in the cut-out."""
     free, room = region, _room(region)
+    if room.max() <= radius:
+        # A strip along the image's border has room for a line that the border clips.
+        room = _room(region, cv2.BORDER_REPLICATE)
     # Whole strokes first, then the fraction that is left.
     shares = [1.0] * int(amount) + [amount % 1] * (amount % 1 > 0)
     for number, share in enumerate(shares, start=1):

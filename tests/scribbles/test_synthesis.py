@@ -41,7 +41,7 @@ def fitting_classes(mask, area=100):
     for class_index in set(np.unique(mask).tolist()) - {255}:
         _, labels, boxes, _ = cv2.connectedComponentsWithStats((mask == class_index).astype(np.uint8), connectivity=8)
         for label in np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= area) + 1:
-            if cv2.erode((labels == label).astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0).any():
+            if cv2.erode((labels == label).astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).any():
                 yield class_index
 
 
@@ -87,6 +87,13 @@ def test_small_regions_are_left_out_unless_a_class_has_no_other():
     assert (drawn[250:257, 200:207] == 255).all()
     assert (drawn[250:257, 300:307] == 2).any()
     assert (rasterise(synthesise_scribbles(mask, 0, 'a', min_area=20))[250:257, 200:207] == 1).any()
+
+
+def test_a_thin_frame_of_background_gets_a_stroke():
+    mask = shapes(lambda mask: mask.__setitem__((slice(2, -2), slice(2, -2)), 1))
+    drawn = rasterise(synthesise_scribbles(mask, 0, 'a'))
+    assert (drawn == 0).any()
+    assert (mask[drawn == 0] == 0).all()
 
 
 def test_a_stroke_runs_along_the_region():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from xml.etree.ElementTree import Element, ParseError
 
 import numpy as np
+from defusedxml import ElementTree
+from defusedxml.common import DefusedXmlException
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
@@ -15,6 +21,22 @@ from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 MAX_BYTES = 64 * 2**20
 MAX_POINTS = 200_000
 MAX_PIXELS = 2**28
+
+
+@dataclass(frozen=True)
+class ImageAnnotation:
+    """What an annotation file holds for one image.
+
+    Args:
+        image_id (str): The image's file name without folder and suffix.
+        drawn (ScribbleSet | np.ndarray): Strokes; or, from raster formats, a uint8 mask of shape (H, W) that is 255
+            where nothing was drawn.
+        left_out (tuple[str, ...]): What was in the file and is not in ``drawn``, in words.
+    """
+
+    image_id: str
+    drawn: ScribbleSet | np.ndarray
+    left_out: tuple[str, ...] = ()
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
@@ -89,3 +111,57 @@ def class_index_of(
         found=repr(name[:80]),
         remedy="add the class to the class names, or leave such strokes out with unknown_tag='skip'",
     )
+
+
+def parse_xml(path: str | os.PathLike, data: bytes) -> Element:
+    """The root of an XML file; UserError where it is not well-formed, or declares a document type (entity bombs)."""
+    try:
+        return ElementTree.fromstring(data, forbid_dtd=True)
+    except DefusedXmlException:
+        raise UserError(
+            f'{path} declares a document type or entities, which no annotation tool writes',
+            remedy='do not trust this file; remove the declaration if you know where it comes from',
+        ) from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise UserError(
+            f'{path} is no well-formed XML', found=error, remedy='the file may be cut off: fetch or export it again'
+        ) from None
+
+
+def read_json(path: str | os.PathLike) -> object:
+    """The content of a JSON file; UserError where it is not JSON."""
+    try:
+        return json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f'{path} is no JSON', found=error, remedy='the file may be cut off: fetch or export it again'
+        ) from None
+
+
+def whole_number(path: str | os.PathLike, what: str, value: object) -> int:
+    """``value`` as a positive int, be it a number or its text; UserError that names ``what`` otherwise."""
+    try:
+        number = int(value) if isinstance(value, int | str) else None
+    except ValueError:
+        number = None
+    if number is None or number < 1:
+        raise UserError(f'{path} does not say the {what}', looked_for='a whole number', found=repr(value)[:80])
+    return number
+
+
+def stem(name: str) -> str:
+    """File name without folders, of either kind of slash, and without suffix."""
+    return PureWindowsPath(name).stem
+
+
+def report_left_out(path: str | os.PathLike, kept: int, left_out: Counter[str]) -> tuple[str, ...]:
+    """Say what is no stroke; UserError if the file holds nothing else, which is hardly what its user meant."""
+    words = tuple(f'{count} {kind}' for kind, count in sorted(left_out.items()))
+    if words and not kept:
+        raise UserError(
+            f'{path} holds no strokes',
+            looked_for='lines or points',
+            found=', '.join(words),
+            remedy='areas are no scribbles: draw lines, or export a mask as an index PNG and synthesise strokes',
+        )
+    return words

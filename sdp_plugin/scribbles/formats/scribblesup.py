@@ -10,16 +10,14 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import numpy as np
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
-from sdp_plugin.scribbles.formats.reading import class_index_of, make_scribble_set, make_stroke, read_bytes
+from sdp_plugin.scribbles.formats.reading import class_index_of, make_scribble_set, make_stroke, parse_xml, read_bytes
 from sdp_plugin.scribbles.strokes import ScribbleSet
 
 # In the order of VOC's class indices, background = 0.
@@ -112,17 +110,7 @@ def _match_usual_layout(data: bytes) -> _Content | None:
 
 
 def _parse_any_layout(path: Path, data: bytes) -> _Content:
-    try:
-        root = ElementTree.fromstring(data, forbid_dtd=True)
-    except DefusedXmlException:
-        raise UserError(
-            f'{path} declares a document type or entities, which no ScribbleSup file does',
-            remedy='do not trust this file; remove the declaration if you know where it comes from',
-        ) from None
-    except (ParseError, ValueError, LookupError) as error:
-        raise UserError(
-            f'{path} is no well-formed XML', found=error, remedy='the file may be cut off: fetch or export it again'
-        ) from None
+    root = parse_xml(path, data)
     if root.tag != 'annotation':
         raise UserError(f'{path} is no ScribbleSup file', looked_for='<annotation>', found=f'<{root.tag}>')
     width, height = (_image_side(path, root, side) for side in ('width', 'height'))

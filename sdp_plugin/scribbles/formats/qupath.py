@@ -1,0 +1,107 @@
+"""QuPath's GeoJSON: annotations of a slide as ``LineString`` and ``MultiLineString`` features.
+
+https://qupath.readthedocs.io (exporting annotations). Coordinates are pixels of the full-resolution image, counted from
+its corner. The file names neither the image nor its size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.scribbles.formats.reading import (
+    ImageAnnotation,
+    class_index_of,
+    make_scribble_set,
+    make_stroke,
+    read_json,
+    report_left_out,
+    stem,
+)
+from sdp_plugin.scribbles.formats.scribblesup import TAG_ALIASES
+
+# How deep the points of one polyline lie in a geometry's coordinates; a point is a polyline of one.
+_LINES = {
+    'LineString': lambda coordinates: [coordinates],
+    'MultiLineString': lambda coordinates: coordinates,
+    'Point': lambda coordinates: [[coordinates]],
+    'MultiPoint': lambda coordinates: [[point] for point in coordinates],
+}
+_CORNER = 0.5
+
+
+def read_qupath(
+    path: str | os.PathLike,
+    class_names: Sequence[str],
+    image_size: tuple[int, int],
+    unknown_tag: str = 'error',
+    offset: tuple[float, float] = (0, 0),
+    scale: float = 1,
+) -> ImageAnnotation:
+    """Read a GeoJSON that QuPath exported.
+
+    Args:
+        path (str | os.PathLike): A ``FeatureCollection``, a list of features, or one feature.
+        class_names (Sequence[str]): Classification names in the order of class indices.
+        image_size (tuple[int, int]): Width and height in pixels of the image or tile.
+        unknown_tag (str): ``error``, or ``skip`` to leave out strokes of other or of no classification.
+        offset (tuple[float, float]): x and y of the tile's upper left corner in the slide, in full-resolution pixels.
+        scale (float): Pixels of the tile for each full-resolution pixel: 0.25 for a tile at a downsample of 4.
+
+    Returns:
+        ImageAnnotation: Lines, and points as dots, in the file's order; also those outside the tile, which drawing
+        clips. Areas are left out and counted.
+
+    Raises:
+        UserError: Naming the file, if it is no GeoJSON, holds a stroke of unknown or without classification, a
+            coordinate that is not a number, or areas only.
+    """
+    path = Path(path)
+    if not 0 < scale < 1e6:
+        raise UserError('the scale of a tile is not a positive factor', found=scale)
+    classes = {name: index for index, name in enumerate(class_names)}
+    strokes, left_out = [], Counter()
+    for feature in _features(path):
+        geometry = feature.get('geometry')
+        kind = geometry.get('type') if isinstance(geometry, dict) else None
+        if kind not in _LINES:
+            left_out[f'{kind} feature(s)'] += 1
+            continue
+        class_index = class_index_of(path, _classification(feature), classes, unknown_tag, TAG_ALIASES)
+        if class_index is None:
+            left_out['stroke(s) of unknown class'] += 1
+            continue
+        try:
+            lines = [np.asarray(line, dtype=np.float64)[:, :2] for line in _LINES[kind](geometry.get('coordinates'))]
+        except (TypeError, ValueError, IndexError):
+            raise UserError(
+                f'{path} holds a {kind} whose coordinates are no list of positions',
+                found=repr(geometry.get('coordinates'))[:80],
+            ) from None
+        strokes += [make_stroke(path, (line - offset) * scale - _CORNER, class_index) for line in lines]
+    scribbles = make_scribble_set(path, strokes, *image_size)
+    return ImageAnnotation(stem(path.name), scribbles, report_left_out(path, len(strokes), left_out))
+
+
+def _features(path: Path) -> list[dict]:
+    content = read_json(path)
+    if isinstance(content, dict):
+        content = content.get('features') if content.get('type') == 'FeatureCollection' else [content]
+    if not isinstance(content, list) or not all(isinstance(f, dict) and f.get('type') == 'Feature' for f in content):
+        raise UserError(f'{path} is no GeoJSON of features', looked_for='a FeatureCollection or a list of features')
+    return content
+
+
+def _classification(feature: dict) -> str:
+    properties = feature.get('properties')
+    classification = properties.get('classification') if isinstance(properties, dict) else None
+    # Derived classes are listed from the base class outwards, as in "Tumor: Positive".
+    if isinstance(classification, dict) and isinstance(classification.get('names'), list):
+        return ': '.join(map(str, classification['names']))
+    name = classification.get('name') if isinstance(classification, dict) else classification
+    return '' if name is None else str(name)
