@@ -36,11 +36,11 @@ class DemoSizes:
         repeats (int): Seeds on PCam, folds on CRC.
     """
 
-    segmentation_iters: int = 120
-    classification_iters: int = 240
+    segmentation_iters: int = 100
+    classification_iters: int = 200
     pcam_epochs: int = 6
-    crc_epochs: int = 6
-    repeats: int = 2
+    crc_epochs: int = 5
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Training:
     options: dict
 
 
-# From 120 pictures nothing is learned at the published learning rate within minutes, nor at 321 x 321 pixels.
+# A few dozen steps at the published learning rates, or at 321 x 321 pixels, would show nothing within minutes.
 PRETRAIN_OPTIONS = dict(crop_size=(65, 65), batch_size=8, num_workers=0, lr=5e-3)
-FINETUNE_OPTIONS = dict(batch_size=16, num_workers=0)
+FINETUNE_OPTIONS = dict(batch_size=16, num_workers=0, lr=3e-4)
 
 PRETRAININGS = {
     'Classification': Training(
@@ -86,13 +86,13 @@ FINETUNINGS = {
         'finetune/resnet34_1xb32-100e_pcam.py',
         'max_epochs',
         'pcam_epochs',
-        dict(FINETUNE_OPTIONS, examples_per_class=80),
+        dict(FINETUNE_OPTIONS, examples_per_class=60),
     ),
     'CRC': Training(
         'finetune/resnet34_1xb32-200e_crc.py',
         'max_epochs',
         'crc_epochs',
-        dict(FINETUNE_OPTIONS, examples_per_class=20, num_folds=4),
+        dict(FINETUNE_OPTIONS, examples_per_class=12, num_folds=4),
     ),
 }
 INITIALISATIONS = ('Random', *PRETRAININGS)
