@@ -2,5 +2,3 @@ _base_ = [
     '../_base_/models/resnet34_classifier.py', '../_base_/datasets/crc.py',
     '../_base_/schedules/exponential_200e.py', '../_base_/runtimes/finetune.py'
 ]
-data_preprocessor = dict(num_classes=8)
-model = dict(head=dict(num_classes=8))

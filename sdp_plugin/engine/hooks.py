@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from sdp_plugin import __version__
 from sdp_plugin.conversion.initialise import load_initialisation
+from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS
 
 
@@ -50,11 +51,27 @@ class ModelCardHook(Hook):
     the order of the network's channels, ``channel_order`` ('rgb' or 'bgr') and ``sdp_plugin_version``.
 
     Args:
-        input_size (Sequence[int]): Height and width of the images that the classifier is tested on, in pixels.
+        input_size (int | Sequence[int]): Height and width of the images that the classifier is tested on, in pixels.
     """
 
-    def __init__(self, input_size: Sequence[int]) -> None:
-        self.input_size = tuple(int(side) for side in input_size)
+    def __init__(self, input_size: int | Sequence[int]) -> None:
+        self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the classifier has an output for each class of the data set.
+
+        Raises:
+            UserError: If it has more or fewer.
+        """
+        classes = runner.train_dataloader.dataset.metainfo['classes']
+        outputs = runner.cfg.model.head.num_classes
+        if len(classes) != outputs:
+            raise UserError(
+                'The classifier and the data set differ in the number of classes.',
+                looked_for=f'num_classes={len(classes)}: {", ".join(classes)}',
+                found=f'num_classes={outputs}',
+                remedy='set num_classes in the config, or in --cfg-options',
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the card."""

@@ -1,12 +1,13 @@
 # Kather's colorectal tiles, eight classes: a few labelled tiles a class from nine folds, tested on the tenth.
 data_root = 'data/Kather_texture_2016_image_tiles_5000'
+num_classes = 8
 examples_per_class = 12
 num_folds = 10
 fold = 0
 group_by = 'none'  # 'source_image' never splits a source image between folds
 batch_size = 32
 num_workers = 2
-input_size = (150, 150)
+input_size = 150
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='RandomCrop', crop_size=150, padding=19, padding_mode='reflect'),

@@ -1,9 +1,10 @@
 # PatchCamelyon: a few labelled patches a class to train on, all of the test split to test on.
 data_root = 'data/pcam'
+num_classes = 2
 examples_per_class = 1000
 batch_size = 32
 num_workers = 2
-input_size = (96, 96)
+input_size = 96
 train_pipeline = [
     dict(type='sdp_plugin.LoadPatch'),
     dict(type='RandomCrop', crop_size=96, padding=12, padding_mode='reflect'),
