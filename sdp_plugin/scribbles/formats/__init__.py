@@ -56,12 +56,14 @@ class Format:
         describes (str): What it is, for ``--help``.
         read (Callable): (path, options) to a list of :class:`ImageAnnotation`.
         write (Callable | None): (path, annotation, options), where it can be written. Returns what it cannot carry.
+        raster (bool): Whether it holds pixels and not strokes.
     """
 
     suffix: str
     describes: str
     read: Callable[[Path, FormatOptions], list[ImageAnnotation]]
     write: Callable[[Path, ImageAnnotation, FormatOptions], tuple[str, ...]] | None = None
+    raster: bool = False
 
 
 def _read_scribblesup(path: Path, options: FormatOptions) -> list[ImageAnnotation]:
@@ -119,9 +121,9 @@ def _strokes_of(path: Path, annotation: ImageAnnotation) -> ScribbleSet:
 
 FORMATS: dict[str, Format] = {
     'scribblesup': Format('.xml', 'ScribbleSup XML, one file an image', _read_scribblesup, _write_scribblesup),
-    'index_png': Format('.png', 'index PNG, one value for unlabelled', _read_index_png, _write_index_png),
+    'index_png': Format('.png', 'index PNG, one value for unlabelled', _read_index_png, _write_index_png, raster=True),
     'labelme': Format('.json', 'labelme JSON: linestrip, line, point', _read_labelme, _write_labelme),
     'cvat': Format('.xml', 'CVAT for images 1.1, one file a task', partial(_read_many, read_cvat)),
     'qupath': Format('.geojson', 'QuPath GeoJSON: LineString, MultiLineString', _read_qupath),
-    'label_studio': Format('.json', 'Label Studio JSON, brush', partial(_read_many, read_label_studio)),
+    'label_studio': Format('.json', 'Label Studio JSON, brush', partial(_read_many, read_label_studio), raster=True),
 }

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
@@ -45,6 +45,8 @@ def read_index_png(path: str | os.PathLike, file_ignore_index: int = 255, ignore
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(f'{path} is too large', found=f'{image.width} x {image.height} pixels')
             stored = np.array(image)
+    except UnidentifiedImageError:
+        raise UserError(f'{path} is no whole PNG', found=f'a file that begins with {data[:8]!r}') from None
     # Pillow raises SyntaxError for a broken PNG chunk.
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise UserError(f'{path} is no whole PNG', found=error) from None

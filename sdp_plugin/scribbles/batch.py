@@ -1,0 +1,188 @@
+"""Work over the files of a data set in several processes: faults are collected, the rest is finished."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
+from sdp_plugin.scribbles.formats.index_png import read_index_png
+from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
+from sdp_plugin.scribbles.synthesis import synthesise_points, synthesise_scribbles
+
+_SYNTHESISERS = {'strokes': synthesise_scribbles, 'points': synthesise_points}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    Args:
+        path (Path): The file that was read.
+        result (object): What the work returned, or None.
+        problem (str): The error that ended it, or nothing.
+    """
+
+    path: Path
+    result: object = None
+    problem: str = ''
+
+
+@dataclass
+class Written:
+    """What was made of one file.
+
+    Args:
+        image_ids (list[str]): Images whose annotation was written.
+        there_already (list[str]): Images whose annotation existed and was left alone.
+        remarks (Counter[str]): What was left out or lost, and how many times.
+    """
+
+    image_ids: list[str] = field(default_factory=list)
+    there_already: list[str] = field(default_factory=list)
+    remarks: Counter[str] = field(default_factory=Counter)
+
+
+def find_files(source: Path, suffix: str) -> list[Path]:
+    """The file itself, or the files of a folder with that suffix, sorted.
+
+    Raises:
+        UserError: If there are none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UserError(f'{source} does not exist')
+    files = sorted(path for path in source.iterdir() if path.suffix.lower() == suffix and path.is_file())
+    if not files:
+        raise UserError(f'{source} holds no files of this format', looked_for=f'*{suffix}')
+    return files
+
+
+def work_through(work: Callable[[Path], object], paths: Sequence[Path], workers: int, title: str) -> Iterator[Outcome]:
+    """Apply ``work`` to each path in ``workers`` processes, with progress on stderr, in the order of the paths.
+
+    A :class:`UserError` of one path becomes the problem of its outcome, and the others go on.
+    """
+    guarded = partial(_guarded, work)
+    progress = _Progress(title, len(paths))
+    if workers <= 1:
+        yield from progress.over(map(guarded, paths))
+        return
+    with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from progress.over(pool.map(guarded, paths, chunksize=min(8, -(-len(paths) // workers))))
+
+
+def _guarded(work: Callable[[Path], object], path: Path) -> Outcome:
+    try:
+        return Outcome(path, work(path))
+    except UserError as error:
+        return Outcome(path, problem=str(error))
+
+
+class _Progress:
+    """A line on a terminal that rewrites itself; in a log, a line now and then."""
+
+    def __init__(self, title: str, total: int) -> None:
+        self.title, self.total = title, total
+        self.on_terminal = sys.stderr.isatty()
+        self.interval = 0.2 if self.on_terminal else 10.0
+
+    def over(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        begin = shown = time.monotonic()
+        for done, outcome in enumerate(outcomes, start=1):
+            yield outcome
+            now = time.monotonic()
+            if now - shown < self.interval and done < self.total:
+                continue
+            shown = now
+            rate = done / max(now - begin, 1e-9)
+            line = f'{self.title}: {done}/{self.total}, {rate:.0f} files/s'
+            end = '\n' if done == self.total or not self.on_terminal else ''
+            print(f'\r{line}' if self.on_terminal else line, end=end, file=sys.stderr, flush=True)
+
+
+def convert_file(
+    path: Path,
+    folder: Path,
+    source: str,
+    target: str,
+    reading: FormatOptions,
+    writing: FormatOptions,
+    overwrite: bool = False,
+) -> Written:
+    """Convert one annotation file into one file for each of its images.
+
+    Args:
+        path (Path): The file to read.
+        folder (Path): The folder to write ``<image id><suffix>`` into.
+        source (str): Name of the file's format in :data:`~sdp_plugin.scribbles.formats.FORMATS`.
+        target (str): Name of the format to write.
+        reading (FormatOptions): For reading.
+        writing (FormatOptions): For writing.
+        overwrite (bool): Write also where a file exists. Without it an interrupted conversion goes on.
+
+    Raises:
+        UserError: If the file cannot be read or not be written in the target format.
+    """
+    written = Written()
+    for annotation in FORMATS[source].read(path, reading):
+        written.remarks.update(f'left out: {what.partition(" ")[2]}' for what in annotation.left_out)
+        if not annotation.image_id or '\0' in annotation.image_id:
+            raise UserError(f'{path} does not name an image', found=repr(annotation.image_id))
+        out = folder / f'{annotation.image_id}{FORMATS[target].suffix}'
+        if out.exists() and not overwrite:
+            written.there_already.append(annotation.image_id)
+            continue
+        lost = FORMATS[target].write(out, annotation, writing)
+        written.remarks.update(f'not carried by {target}: {_without_counts(what)}' for what in lost)
+        written.image_ids.append(annotation.image_id)
+    return written
+
+
+def synthesise_file(
+    path: Path,
+    folder: Path,
+    class_names: Sequence[str],
+    seed: int,
+    kind: str = 'strokes',
+    ignore_index: int = 255,
+    overwrite: bool = False,
+    **settings,
+) -> Written:
+    """Make ScribbleSup XML from one mask.
+
+    Args:
+        path (Path): Index PNG; its file name without suffix is the image's id.
+        folder (Path): The folder to write ``<image id>.xml`` into.
+        class_names (Sequence[str]): Tags in the order of class indices.
+        seed (int): Seed of the whole data set.
+        kind (str): ``strokes`` or ``points``.
+        ignore_index (int): The masks' void.
+        overwrite (bool): Write also where a file exists.
+        settings: Further arguments of :func:`~sdp_plugin.scribbles.synthesis.synthesise_scribbles`.
+
+    Raises:
+        UserError: If the mask cannot be read, or holds a class without a name.
+    """
+    out = folder / f'{path.stem}.xml'
+    if out.exists() and not overwrite:
+        return Written(there_already=[path.stem])
+    mask = read_index_png(path, ignore_index, ignore_index)
+    scribbles = _SYNTHESISERS[kind](mask, seed, path.stem, ignore_index=ignore_index, **settings)
+    write_scribblesup(out, scribbles, class_names)
+    remarks = Counter() if scribbles.strokes else Counter(['without any stroke: image(s)'])
+    return Written(image_ids=[path.stem], remarks=remarks)
+
+
+def _without_counts(words: str) -> str:
+    return ' '.join(word for word in words.split() if not word.isdigit())

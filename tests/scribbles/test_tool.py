@@ -1,0 +1,150 @@
+"""tools/scribbles.py as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
+from sdp_plugin.scribbles.formats.labelme import write_labelme
+from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
+from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
+from sdp_plugin.scribbles.synthesis import synthesise_scribbles
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'scribbles.py'
+
+
+def run(*arguments, expect=0):
+    result = subprocess.run(
+        [sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == expect, result.stdout + result.stderr
+    assert 'Traceback' not in result.stderr
+    return result.stdout, result.stderr
+
+
+@pytest.fixture(scope='module')
+def masks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('masks')
+    for i in range(5):
+        mask = np.zeros((60, 80), np.uint8)
+        cv2.ellipse(mask, (30 + 3 * i, 30), (20, 12), 10 * i, 0, 360, 8 + i, -1)
+        write_index_png(folder / f'image_{i}.png', mask)
+    (folder / 'broken.png').write_bytes(b'no picture')
+    return folder
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_synthesize_finishes_the_rest_and_lists_what_it_skipped(masks, tmp_path, workers):
+    out, errors = run('synthesize', masks, tmp_path, '--seed', 3, '--workers', workers, expect=1)
+    assert '5 written, 0 there already' in out
+    assert 'synthesize: 6/6' in errors
+    assert '1 of 6 files skipped' in errors
+    assert 'broken.png' in errors
+    for path in tmp_path.iterdir():
+        mask = read_index_png(masks / f'{path.stem}.png')
+        assert read_scribblesup(path) == synthesise_scribbles(mask, 3, path.stem)
+
+
+def test_synthesize_goes_on_where_it_was(masks, tmp_path):
+    run('synthesize', masks / 'image_0.png', tmp_path)
+    first = (tmp_path / 'image_0.xml').read_text()
+    out, _ = run('synthesize', masks, tmp_path, '--seed', 1, expect=1)
+    assert '4 written, 1 there already' in out
+    assert (tmp_path / 'image_0.xml').read_text() == first
+    out, _ = run('synthesize', masks, tmp_path, '--seed', 1, '--overwrite', expect=1)
+    assert '5 written, 0 there already' in out
+    assert (tmp_path / 'image_0.xml').read_text() != first
+
+
+def test_clicks(masks, tmp_path):
+    run('synthesize', masks / 'image_0.png', tmp_path, '--kind', 'points')
+    assert [len(s.points) for s in read_scribblesup(tmp_path / 'image_0.xml').strokes] == [1, 1]
+
+
+def test_stats_sees_that_synthetic_strokes_are_right(masks, tmp_path):
+    run('synthesize', masks, tmp_path / 'xml', expect=1)
+    out, _ = run('stats', tmp_path / 'xml', '--masks', masks, '--json', tmp_path / 'stats.json')
+    summary = json.loads((tmp_path / 'stats.json').read_text())
+    assert summary['images'] == 5
+    assert summary['total']['agreement'] == 1
+    assert list(summary['classes']) == ['background', *VOC_TAGS[8:13]]
+    assert '5 images' in out
+
+
+def test_convert_there_and_back(tmp_path):
+    scribbles = ScribbleSet((Stroke([[1, 2], [30, 20]], 1, 5.0), Stroke([[9, 9], [2, 30]], 0)), 40, 32)
+    write_labelme(tmp_path / 'in/a.json', scribbles, ('stroma', 'tumour'))
+    names = ('--class-names', 'stroma,tumour')
+    out, _ = run('convert', tmp_path / 'in', tmp_path / 'xml', '--from', 'labelme', *names)
+    assert '1 x not carried by scribblesup: the width(s) of stroke(s)' in out
+    assert read_scribblesup(tmp_path / 'xml/a.xml', ('stroma', 'tumour')).strokes[1] == scribbles.strokes[1]
+    run('convert', tmp_path / 'xml', tmp_path / 'png', '--to', 'index_png', '--out-ignore-index', 9, *names)
+    assert set(np.unique(np.array(Image.open(tmp_path / 'png/a.png')))) == {0, 1, 9}
+    run(
+        'convert',
+        tmp_path / 'png',
+        tmp_path / 'new',
+        '--from',
+        'index_png',
+        '--file-ignore-index',
+        9,
+        '--to',
+        'index_png',
+    )
+    assert set(np.unique(read_index_png(tmp_path / 'new/a.png'))) == {0, 1, 255}
+
+
+def test_convert_reads_the_size_of_a_tile_from_its_image(tmp_path):
+    feature = {
+        'type': 'Feature',
+        'geometry': {'type': 'LineString', 'coordinates': [[100.5, 200.5], [110.5, 220.5]]},
+        'properties': {'classification': {'name': 'Tumor'}},
+    }
+    (tmp_path / 'tile.geojson').write_text(json.dumps([feature]))
+    Image.new('RGB', (64, 48)).save(tmp_path / 'tile.png')
+    arguments = ('convert', tmp_path / 'tile.geojson', tmp_path / 'out', '--from', 'qupath', '--class-names', 'Tumor')
+    _, errors = run(*arguments, '--offset', 100, 200, expect=1)
+    assert '--images' in errors
+    run(*arguments, '--offset', 100, 200, '--images', tmp_path)
+    expected = ScribbleSet((Stroke([[0, 0], [10, 20]], 0),), 64, 48)
+    assert read_scribblesup(tmp_path / 'out/tile.xml', ('Tumor',)) == expected
+
+
+def test_two_files_of_one_image_are_told(tmp_path):
+    for name in 'ab':
+        write_labelme(tmp_path / f'{name}.json', ScribbleSet((), 4, 4), VOC_TAGS, 'same.jpg')
+    out, _ = run('convert', tmp_path, tmp_path / 'out', '--from', 'labelme', '--workers', 1, expect=1)
+    assert 'come from several files' in out
+    assert 'same' in out
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('stats', 'nowhere'), 'nowhere does not exist'),
+        (('stats', '.', '--from', 'qupath'), 'holds no files of this format'),
+        (('convert', '.', 'out', '--from', 'index_png'), 'pixels cannot be turned back into strokes'),
+        (('synthesize', '.', 'out', '--amount', '-1'), 'not between'),
+        (('synthesize', '.', 'out', '--amount', 'nan'), 'not between'),
+        (('stats', '.', '--masks', 'nowhere'), 'is no folder'),
+        ((), 'convert'),
+    ],
+)
+def test_wrong_usage(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, errors = run(*arguments, expect=2)
+    assert message in errors
+
+
+def test_help_teaches():
+    out, _ = run('--help')
+    assert 'examples:' in out
+    assert 'qupath' in out
