@@ -12,8 +12,9 @@ from sdp_plugin.checkpoints import save_checkpoint
 from sdp_plugin.conversion.convert import Conversion, convert
 from sdp_plugin.conversion.key_map import KeyMap
 from sdp_plugin.conversion.key_maps import key_map_for
-from sdp_plugin.conversion.source import TRUNK_PREFIX, Source, read_config, read_source
-from sdp_plugin.conversion.trunks import Trunk, trunk_of_model
+from sdp_plugin.conversion.resize import resize_position_tables
+from sdp_plugin.conversion.source import TRUNK_PREFIX, Source, inner_trunk, read_config, read_source
+from sdp_plugin.conversion.trunks import ADAPTER, Trunk, trunk_of_model
 from sdp_plugin.conversion.verify import Verification, verify
 from sdp_plugin.errors import UserError
 
@@ -29,6 +30,7 @@ class CarriedOver:
         target (Trunk): The backbone that they are for.
         key_map (KeyMap): The pair's.
         conversion (Conversion): The tensors, without the prefix, and what happened to each.
+        resized (tuple[str, ...]): The position tables that were interpolated to the target's size.
         verification (Verification | None): None where it was not asked for.
     """
 
@@ -36,6 +38,7 @@ class CarriedOver:
     target: Trunk
     key_map: KeyMap
     conversion: Conversion
+    resized: tuple[str, ...] = ()
     verification: Verification | None = None
 
     def checkpoint(self) -> dict[str, Any]:
@@ -55,6 +58,8 @@ class CarriedOver:
                 'file': self.source.path.name,
                 'sha256': self.source.sha256,
                 'backbone': self.source.trunk.config,
+                'inside': self.source.inside,
+                'layout': self.source.layout,
                 'normalisation': self.source.normalisation,
                 'classes': list(self.source.classes),
             },
@@ -75,6 +80,7 @@ class CarriedOver:
                 for record in (*conversion.named('zero-fill'), *conversion.named('recompute'))
                 if record.targets
             ],
+            'resized': list(self.resized),
             'fresh': [[record.targets[0], record.reason] for record in conversion.named('fresh')],
             'versions': {name: str(import_module(name).__version__) for name in _LIBRARIES},
         }
@@ -104,17 +110,19 @@ def carry_over(
     """
     source = read_source(checkpoint, config, trusted)
     wanted = trunk_of_model(read_config(target_config)) if target_config else None
-    key_map = key_map_for(source.trunk.kind, wanted and wanted.kind)
+    if wanted is None or wanted.kind not in (source.trunk.kind, ADAPTER):
+        source = inner_trunk(source)
+    key_map = key_map_for(source.trunk, wanted)
     target = wanted or key_map.target_for(source.trunk)
     key_map.check_target(source.trunk, target)
+    built = target.build().state_dict()
+    state, resized = resize_position_tables(source.state, key_map.all_position_tables, built)
     rules = key_map.rules_for(source.trunk, target)
-    conversion = convert(
-        source.state, rules, target.build().state_dict(), pair=f'{source.trunk.label} -> {target.label}'
-    )
-    carried = CarriedOver(source, target, key_map, conversion)
+    conversion = convert(state, rules, built, f'{source.trunk.label} -> {target.label}')
+    carried = CarriedOver(source, target, key_map, conversion, resized)
     if not verified:
         return carried
-    return replace(carried, verification=verify(key_map, source.trunk, source.state, target, conversion))
+    return replace(carried, verification=verify(key_map, source.trunk, state, target, conversion))
 
 
 def check_can_write(path: str | os.PathLike) -> None:

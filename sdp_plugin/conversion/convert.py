@@ -108,14 +108,25 @@ def convert(
             state[name] = filling
 
     problems['unknown to the target'] += [name for name in made if name not in target]
+    origins = {name: record.sources for record in records for name in record.targets}
     problems['of another shape than the target wants'] += [
-        f'{name} {tuple(tensor.shape)} instead of {tuple(target[name].shape)}'
+        f'{_with_origin(name, origins)} {tuple(tensor.shape)} instead of {tuple(target[name].shape)}'
         for name, tensor in state.items()
         if tensor.shape != target[name].shape
     ]
-    problems['not finite'] += [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]
+    problems['not finite'] += [_with_origin(name, origins) for name, tensor in state.items() if not _is_finite(tensor)]
     _raise_if_any(problems, pair)
     return Conversion(state, tuple(records))
+
+
+def _with_origin(name: str, origins: Mapping[str, Sequence[str]]) -> str:
+    others = [source for source in origins[name] if source != name]
+    return f'{name} (from {", ".join(others)})' if others else name
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # A finite sum costs a tenth of a look at every element, and only finite numbers have one. It can overflow.
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def _taken(name: str, tensor: Tensor, rules: Iterable[Rule]) -> tuple[Rule | None, list[Piece]]:

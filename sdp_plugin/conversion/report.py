@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sdp_plugin.conversion.carry_over import CarriedOver
+from sdp_plugin.conversion.convert import shortened
 from sdp_plugin.conversion.verify import Verification
 
 
@@ -24,13 +25,18 @@ def table(carried: CarriedOver) -> str:
 def summary(carried: CarriedOver) -> str:
     """Both sides, and how many tensors each rule took."""
     counts = Counter(record.action for record in (*carried.conversion.records, *carried.source.dropped))
+    layout = f'layout recognised from the names: {carried.source.layout}'
+    inside = f' inside {carried.source.inside}' if carried.source.inside else ''
     lines = [
-        f'source: {carried.source.trunk.label}, {carried.source.path}',
+        f'source: {carried.source.trunk.label}{inside}, {carried.source.path}',
+        *([layout] if carried.source.layout else []),
         f'target: {carried.target.label}',
         'tensors: ' + ', '.join(f'{count} {action}' for action, count in counts.items()),
     ]
     for action in ('fresh', 'zero-fill'):
         lines += [f'{action}: {record.targets[0]} ({record.reason})' for record in carried.conversion.named(action)]
+    if carried.resized:
+        lines.append(f'resized by interpolation: {shortened(carried.resized)}')
     return '\n'.join(lines)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from sdp_plugin.checkpoints import config_of, load_checkpoint, sha256_of, state_dict_of
 from sdp_plugin.conversion.convert import Record, shortened
+from sdp_plugin.conversion.layouts import Layout, recognised
 from sdp_plugin.conversion.rules import Drop
-from sdp_plugin.conversion.trunks import Trunk, trunk_of_model
+from sdp_plugin.conversion.trunks import Trunk, trunk_from_config, trunk_of_model
 from sdp_plugin.errors import UserError
 
 TRUNK_PREFIX = 'backbone.'
@@ -29,6 +30,13 @@ MODEL_PARTS = (
 """The parts of a segmentor or classifier that are left behind."""
 
 
+INNER_TRUNKS = {
+    'mmseg.BiSeNetV1': 'context_path.backbone.',
+    'mmseg.ICNet': 'backbone.',
+}
+"""Backbones that hold another one, under these names, described by their ``backbone_cfg``."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What a conversion starts from.
@@ -41,6 +49,8 @@ class Source:
         dropped (tuple[Record, ...]): The other parts' tensors.
         normalisation (dict): ``mean`` and ``std`` in the order of the network's channels, and ``channel_order``.
         classes (tuple[str, ...]): What it was trained to tell apart; empty if the checkpoint does not say.
+        inside (str): The backbone that the trunk is a part of, if it is.
+        layout (str): Whose names the tensors have, where they were recognised without a config.
     """
 
     path: Path
@@ -50,14 +60,17 @@ class Source:
     dropped: tuple[Record, ...]
     normalisation: dict[str, Any]
     classes: tuple[str, ...]
+    inside: str = ''
+    layout: str = ''
 
 
 def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None, trusted: bool = False) -> Source:
-    """Read the trunk of a segmentor's or classifier's checkpoint.
+    """Read the trunk of a segmentor's or classifier's checkpoint, or of another library's ResNet.
 
     Args:
         path: The checkpoint.
-        config: The config that it was trained with; by default the one in the checkpoint.
+        config: The config that it was trained with; by default the one in the checkpoint. Without either, a ResNet of
+            torchvision, timm or MMPretrain's zoo is recognised by its names.
         trusted: Whether code in the checkpoint may run, see :func:`sdp_plugin.checkpoints.load_checkpoint`.
 
     Raises:
@@ -66,9 +79,11 @@ def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None
     path = Path(path)
     checkpoint = load_checkpoint(path, trusted)
     tensors = state_dict_of(checkpoint)
+    meta = checkpoint.get('meta') or {}
+    if not config and not meta.get('cfg') and (found := recognised(tensors)):
+        return _foreign_source(path, tensors, *found)
     cfg = read_config(config) if config else config_of(checkpoint)
-    state, dropped = _parted(tensors)
-    meta = checkpoint.get('meta', {})
+    state, dropped = _parted(tensors, TRUNK_PREFIX, MODEL_PARTS)
     return Source(
         path=path,
         sha256=sha256_of(path),
@@ -77,6 +92,39 @@ def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None
         dropped=dropped,
         normalisation=_normalisation(cfg),
         classes=tuple((meta.get('dataset_meta') or {}).get('classes') or ()),
+    )
+
+
+def _foreign_source(path: Path, tensors: Mapping[str, Tensor], layout: Layout, trunk: Trunk) -> Source:
+    head = Drop(f'{layout.head}{{name*}}', 'the classes differ between pre-training and fine-tuning')
+    state, dropped = _parted(tensors, layout.prefix, (head,))
+    return Source(
+        path=path,
+        sha256=sha256_of(path),
+        trunk=trunk,
+        state=state,
+        dropped=dropped,
+        normalisation=dict(layout.normalisation),
+        classes=(),
+        layout=layout.name,
+    )
+
+
+def inner_trunk(source: Source) -> Source:
+    """The trunk inside a backbone that builds a segmentor around one, such as BiSeNetV1; else the source itself."""
+    if source.trunk.kind not in INNER_TRUNKS:
+        return source
+    prefix = INNER_TRUNKS[source.trunk.kind]
+    reason = f'belongs to {source.trunk.name} around the inner trunk'
+    return replace(
+        source,
+        trunk=trunk_from_config(source.trunk.settings['backbone_cfg'], source.trunk.scope),
+        state={name.removeprefix(prefix): tensor for name, tensor in source.state.items() if name.startswith(prefix)},
+        dropped=(
+            *(Record('drop', (name,), (), reason) for name in source.state if not name.startswith(prefix)),
+            *source.dropped,
+        ),
+        inside=source.trunk.kind,
     )
 
 
@@ -98,14 +146,16 @@ def read_config(path: str | os.PathLike) -> Config:
         ) from error
 
 
-def _parted(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[Record, ...]]:
+def _parted(
+    tensors: Mapping[str, Tensor], prefix: str, parts: Sequence[Drop]
+) -> tuple[dict[str, Tensor], tuple[Record, ...]]:
     state, dropped, unknown = {}, [], []
     for name, tensor in tensors.items():
-        part = next((part for part in MODEL_PARTS if part.take(name, tensor) is not None), None)
-        if name.startswith(TRUNK_PREFIX):
-            state[name.removeprefix(TRUNK_PREFIX)] = tensor
-        elif part:
+        part = next((part for part in parts if part.take(name, tensor) is not None), None)
+        if part:
             dropped.append(Record(part.action, (name,), (), part.reason))
+        elif name.startswith(prefix):
+            state[name.removeprefix(prefix)] = tensor
         else:
             unknown.append(name)
     if unknown or not state:

@@ -17,6 +17,7 @@ from sdp_plugin.errors import UserError
 SCOPES = ('mmseg', 'mmpretrain', 'sdp_plugin')
 SEGMENTORS = ('EncoderDecoder', 'CascadeEncoderDecoder')
 CLASSIFIERS = ('ImageClassifier',)
+ADAPTER = 'sdp_plugin.SegmentationBackbone'
 
 _TRAINING_ONLY = ('init_cfg', 'pretrained', 'frozen_stages', 'norm_eval', 'with_cp', 'zero_init_residual')
 """Arguments that change how a backbone is trained or initialised, never what it computes from given weights."""
@@ -49,8 +50,8 @@ class Trunk:
     @property
     def label(self) -> str:
         """What a person calls it."""
-        depth = self.settings.get('depth', self.settings.get('arch'))
-        return f'{self.kind} of depth {depth}' if isinstance(depth, int) else f'{self.kind} {depth or ""}'.rstrip()
+        depth = self.settings.get('depth')
+        return f'{self.kind} of depth {depth}' if depth else self.kind
 
     def with_settings(self, **settings: Any) -> Trunk:
         """The same backbone with other settings."""

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sdp_plugin.conversion.convert import Conversion, convert
-from sdp_plugin.conversion.key_map import KeyMap, Verdict
-from sdp_plugin.conversion.rules import Rule
-from sdp_plugin.conversion.trunks import Trunk, features
+from sdp_plugin.conversion.convert import Conversion, convert, shortened
+from sdp_plugin.conversion.key_map import KeyMap, Verdict, same
+from sdp_plugin.conversion.rules import DropZeros, Recompute, Rule, match
+from sdp_plugin.conversion.trunks import ADAPTER, Trunk, features
 from sdp_plugin.errors import UserError
 
 _SEED = 20220103
 _BATCH = 2
-_NORM_NOISE = 0.1
+_VECTOR_NOISE = 0.1
+_MATRIX_NOISE = 0.5
+_GEOMETRY = ('strides', 'dilations', 'contract_dilation', 'multi_grid')
 
 
 @dataclass(frozen=True)
@@ -58,72 +60,90 @@ class Verification:
 
 
 def verify(
-    key_map: KeyMap,
-    source: Trunk,
-    source_state: Mapping[str, Tensor],
-    target: Trunk,
-    conversion: Conversion,
+    key_map: KeyMap, source: Trunk, source_state: Mapping[str, Tensor], target: Trunk, conversion: Conversion
 ) -> Verification:
     """Compare the source's features with the target's.
 
     Args:
         key_map: The pair's.
         source: The trunk as it was trained.
-        source_state: Its tensors.
+        source_state: Its tensors, position tables at the target's size.
         target: The trunk that the tensors were converted for.
         conversion: The converted tensors.
 
     Raises:
         UserError: If the difference is larger than the key map promises.
     """
-    source_module = key_map.source_with_geometry_of(source, target).with_settings(**key_map.all_stages).build()
-    target_module = target.with_settings(**key_map.all_stages).build()
-    rules = key_map.rules_for(source, target)
+    sides = key_map.comparable(source, target)
+    modules = [side.build() for side in sides]
+    rules = key_map.rules_for(*sides)
     generator = torch.Generator().manual_seed(_SEED)
-    noise = {name: _noise(name, tensor, generator) for name, tensor in source_state.items()}
-    _load(source_module, {name: tensor + noise[name] for name, tensor in source_state.items()})
-    _load(target_module, _with_noise(conversion, noise, rules, target_module))
 
-    size = key_map.input_size or target.complete_settings()['img_size']
-    inputs = torch.randn(_BATCH, _channels(target), size, size, generator=generator)
-    stages = _differences(features(source_module, inputs), features(target_module, inputs))
+    # With every stage returned, either side can have norms that neither the checkpoint nor the target has.
+    whole_source = _completed(modules[0], _without_recomputed(source_state, rules))
+    noise = {name: _noise(name, tensor, rules, generator) for name, tensor in whole_source.items()}
+    built = modules[1].state_dict()
+    of_source, of_noise = convert(whole_source, rules, built), convert(noise, rules, built)
+    target_state = {**built, **of_source.state, **conversion.state}
+    _fill(modules[0], {name: tensor + noise[name] for name, tensor in whole_source.items()})
+    _fill(
+        modules[1],
+        {
+            name: tensor + of_noise.state[name] if name in of_noise.carried else tensor
+            for name, tensor in target_state.items()
+        },
+    )
+
+    height, width = key_map.input_size_for(source, target)
+    inputs = torch.randn(_BATCH, _channels(source), height, width, generator=generator)
+    outputs = [features(_network(side, module), inputs) for side, module in zip(sides, modules, strict=True)]
+    if key_map.verdict.tolerance is None:
+        outputs = [[feature.mean(dim=(2, 3), keepdim=True) for feature in side[-1:]] for side in outputs]
+    stages = _differences(*outputs)
     _check(key_map, stages)
-    return Verification(key_map.verdict, stages, _geometry_change(key_map, source, source_state, target, inputs))
+    _fill(modules[0], whole_source)
+    change = _geometry_change(sides[0], modules[0], source, source_state, inputs)
+    return Verification(key_map.verdict, stages, change)
 
 
-def _noise(name: str, tensor: Tensor, generator: torch.Generator) -> Tensor:
-    if not tensor.is_floating_point():
+def _network(trunk: Trunk, module: nn.Module) -> nn.Module:
+    return module.trunk if trunk.kind == ADAPTER else module
+
+
+def _noise(name: str, tensor: Tensor, rules: Sequence[Rule], generator: torch.Generator) -> Tensor:
+    if not tensor.is_floating_point() or _must_stay_zero(name, rules):
         return torch.zeros_like(tensor)
     if name.endswith('running_var'):
         return torch.rand(tensor.shape, generator=generator)
-    scale = _NORM_NOISE if tensor.dim() < 2 else 0.5 * max(tensor[0].numel(), 1) ** -0.5
+    scale = _VECTOR_NOISE if tensor.dim() < 2 else _MATRIX_NOISE * max(tensor[0].numel(), 1) ** -0.5
     return scale * torch.randn(tensor.shape, generator=generator)
 
 
-def _with_noise(
-    conversion: Conversion, noise: Mapping[str, Tensor], rules: Sequence[Rule], module: nn.Module
-) -> dict[str, Tensor]:
-    built = module.state_dict()
-    carried = conversion.carried
-    converted = convert(noise, rules, built).state
-    return {
-        name: conversion.state.get(name, value) + (converted[name] if name in carried else 0)
-        for name, value in built.items()
-    }
+def _must_stay_zero(name: str, rules: Sequence[Rule]) -> bool:
+    return any(isinstance(rule, DropZeros) and match(rule.source, name) is not None for rule in rules)
 
 
-def _load(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+def _without_recomputed(state: Mapping[str, Tensor], rules: Sequence[Rule]) -> dict[str, Tensor]:
+    computed = [rule for rule in rules if isinstance(rule, Recompute)]
+    return {name: tensor for name, tensor in state.items() if not any(rule.fills(name) for rule in computed)}
+
+
+def _completed(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     own = module.state_dict()
-    if own.keys() != state.keys():
+    unexpected = [name for name in state if name not in own]
+    if unexpected:
         raise UserError(
-            'The tensors do not fit the backbone that the config describes.',
-            looked_for=f'{len(own)} tensors',
-            found=f'missing: {", ".join(sorted(own.keys() - state.keys())[:6]) or "none"}; '
-            f'unexpected: {", ".join(sorted(state.keys() - own.keys())[:6]) or "none"}',
+            'The checkpoint has tensors that the backbone in its config does not have.',
+            looked_for=f'the {len(own)} tensors of the backbone',
+            found=shortened(unexpected),
             remedy='name the config that the checkpoint was trained with (--config)',
         )
+    return {name: state.get(name, tensor).clone() for name, tensor in own.items()}
+
+
+def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in module.state_dict().items():
             tensor.copy_(state[name])
 
 
@@ -168,20 +188,13 @@ def _check(key_map: KeyMap, stages: Sequence[StageDifference]) -> None:
 
 
 def _geometry_change(
-    key_map: KeyMap, source: Trunk, source_state: Mapping[str, Tensor], target: Trunk, inputs: Tensor
+    compared: Trunk, module: nn.Module, trained: Trunk, state: Mapping[str, Tensor], inputs: Tensor
 ) -> float | None:
-    as_target = key_map.source_with_geometry_of(source, target)
-    before, after = as_target.complete_settings(), source.complete_settings()
-    names = (*key_map.geometry, *key_map.source_geometry)
-    if all(_as_list(before.get(name)) == _as_list(after.get(name)) for name in names):
+    as_compared, as_trained = compared.complete_settings(), trained.complete_settings()
+    if all(same(as_compared.get(name), as_trained.get(name)) for name in _GEOMETRY):
         return None
-    pooled = []
-    for trunk in (source, as_target):
-        module = trunk.with_settings(**key_map.all_stages).build()
-        _load(module, source_state)
-        pooled.append(features(module, inputs)[-1].mean(dim=(2, 3)))
-    return float((pooled[1] - pooled[0]).norm() / pooled[0].norm().clamp(min=1e-30))
-
-
-def _as_list(value: object) -> object:
-    return list(value) if isinstance(value, (list, tuple)) else value
+    stages = {'out_indices': as_compared['out_indices']} if 'out_indices' in as_compared else {}
+    original = trained.with_settings(**stages).build()
+    _fill(original, _completed(original, state))
+    before, after = (features(one, inputs)[-1].mean(dim=(2, 3)) for one in (original, module))
+    return float((after - before).norm() / before.norm().clamp(min=1e-30))

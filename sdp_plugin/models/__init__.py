@@ -1,6 +1,7 @@
 """Models and losses that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
+from sdp_plugin.models.adapter import SegmentationBackbone
 from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
 
-__all__ = ['DeepLabV2Head', 'PartialCrossEntropyLoss']
+__all__ = ['DeepLabV2Head', 'PartialCrossEntropyLoss', 'SegmentationBackbone']

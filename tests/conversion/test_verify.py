@@ -57,7 +57,7 @@ def test_a_swapped_pair_in_the_rules_is_caught(weights, pair):
 def test_a_swapped_pair_in_the_tensors_is_caught(pair):
     one, other = pair
     state, target = trained(), RESNET.target_for(SOURCE)
-    conversion = convert(state, RESNET.rules, target.build().state_dict())
+    conversion = convert(state, RESNET.rules_for(SOURCE, target), target.build().state_dict())
     verify(RESNET, SOURCE, state, target, conversion)
     tensors = conversion.state
     tensors[one], tensors[other] = tensors[other], tensors[one]
@@ -67,7 +67,7 @@ def test_a_swapped_pair_in_the_tensors_is_caught(pair):
 
 def test_one_changed_value_is_caught():
     state, target = trained(), RESNET.target_for(SOURCE)
-    conversion = convert(state, RESNET.rules, target.build().state_dict())
+    conversion = convert(state, RESNET.rules_for(SOURCE, target), target.build().state_dict())
     conversion.state['conv1.weight'] = conversion.state['conv1.weight'].clone()
     conversion.state['conv1.weight'][0, 0, 3, 3] += 1e-3
     with pytest.raises(UserError, match='another function'):
@@ -78,7 +78,7 @@ def test_one_changed_value_is_caught():
 def test_resnets_are_exact_at_every_depth(depth):
     source = SOURCE.with_settings(depth=depth, dilations=(1, 1, 2, 4), strides=(1, 2, 1, 1), contract_dilation=True)
     module = source.build()
-    key_map = key_map_for(source.kind)
+    key_map = key_map_for(source)
     target = key_map.target_for(source)
     assert target.settings['depth'] == depth
     state = module.state_dict()
