@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import math
 import os
 import zipfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,6 +25,8 @@ from sdp_plugin.files import atomic_path
 STATE_DICT_KEYS = ('state_dict', 'model')
 """Where training programs put the tensors: mmengine, timm and most others; DeiT, Swin, MAE and torchvision."""
 
+SAFETENSORS = '.safetensors'
+
 _NAMED_NUMBERS = {'inf': math.inf, 'nan': math.nan}
 
 
@@ -29,7 +34,8 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
     """Read a checkpoint.
 
     Args:
-        path: A file that ``torch.save`` wrote: a Runner checkpoint, ``{'state_dict': ...}`` or a bare state dict.
+        path: A file that ``torch.save`` wrote: a Runner checkpoint, ``{'state_dict': ...}`` or a bare state dict; or
+            a ``.safetensors`` file, whose metadata (JSON values) become ``meta``.
         trusted: Whether to read it with the unrestricted pickle, which can run any code that the file contains.
         map_location: The device of its tensors, as in :func:`torch.load`.
 
@@ -40,10 +46,14 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
     path = Path(path).expanduser()
     _check_is_checkpoint_file(path)
     try:
+        if path.suffix == SAFETENSORS:
+            return _load_safetensors(path, map_location)
         if trusted:
             checkpoint = torch.load(path, map_location=map_location, weights_only=False)
         else:
             checkpoint = torch.load(path, map_location=map_location, pickle_module=safe_pickle, weights_only=False)
+    except UserError:
+        raise
     except safe_pickle.ForbiddenGlobalError as error:
         raise UserError(
             f'{path} was not read: it could run code.',
@@ -71,9 +81,20 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
 
 
 def save_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Write ``checkpoint`` with ``torch.save``, all of it or nothing. Missing folders are made."""
+    """Write a checkpoint, all of it or nothing. Missing folders are made.
+
+    Args:
+        checkpoint: What ``torch.save`` takes; for safetensors a ``state_dict`` and a ``meta`` of plain values.
+        path: The file; one that ends in ``.safetensors`` is written in that format.
+
+    Raises:
+        UserError: If safetensors is asked for and not installed.
+    """
     with atomic_path(path) as temporary:
-        torch.save(dict(checkpoint), temporary)
+        if temporary.suffix == SAFETENSORS:
+            _save_safetensors(checkpoint, temporary)
+        else:
+            torch.save(dict(checkpoint), temporary)
 
 
 def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -198,6 +219,44 @@ def _check_is_checkpoint_file(path: Path) -> None:
                 looked_for='a file of named tensors',
                 remedy="save the model's state_dict() with torch.save",
             )
+
+
+def _save_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
+    tensors = {name: tensor.contiguous() for name, tensor in state_dict_of(checkpoint).items()}
+    # The format's metadata are texts, which other readers show as they are.
+    metadata = {key: json.dumps(value) for key, value in checkpoint.get('meta', {}).items()}
+    _safetensors('safetensors.torch').save_file(tensors, path, metadata={'format': 'pt', **metadata})
+
+
+def _load_safetensors(path: Path, map_location: Any) -> dict:
+    # safetensors knows places, not the functions that torch.load also takes.
+    device = str(map_location) if isinstance(map_location, (str, torch.device)) else 'cpu'
+    with _safetensors('safetensors').safe_open(path, framework='pt', device=device) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata() or {}
+    return {
+        'state_dict': tensors,
+        'meta': {key: _from_json(text) for key, text in metadata.items() if key != 'format'},
+    }
+
+
+def _from_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _safetensors(module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ImportError:
+        raise UserError(
+            'Files in the safetensors format need the package of that name.',
+            looked_for='safetensors',
+            found='not installed',
+            remedy='pip install safetensors, or use a .pth file',
+        ) from None
 
 
 def _first_line(error: BaseException) -> str:

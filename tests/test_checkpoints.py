@@ -214,3 +214,22 @@ def test_mmengine_reads_through_the_safe_loader(tmp_path, monkeypatch):
         CheckpointLoader.load_checkpoint(str(path), map_location='cpu')
     assert not witness.exists()
     assert CheckpointLoader._get_checkpoint_loader('https://host/x.pth') is not load_from_file
+
+
+def test_safetensors(tmp_path):
+    path = tmp_path / 'weights.safetensors'
+    checkpoint = {'state_dict': {'a.weight': torch.randn(2, 3)}, 'meta': {'cfg': 'a = 1', 'nested': {'list': [1, 2]}}}
+    try:
+        import safetensors  # noqa: F401
+    except ImportError:
+        with pytest.raises(UserError, match='pip install safetensors'):
+            save_checkpoint(checkpoint, path)
+        assert not list(tmp_path.iterdir())
+        return
+    save_checkpoint(checkpoint, path)
+    read = load_checkpoint(path)
+    assert torch.equal(read['state_dict']['a.weight'], checkpoint['state_dict']['a.weight'])
+    assert read['meta'] == checkpoint['meta']
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UserError, match='damaged'):
+        load_checkpoint(path)

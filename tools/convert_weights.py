@@ -23,8 +23,12 @@ from sdp_plugin.errors import exits_on_user_error
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('checkpoint', help='checkpoint of a segmentor or classifier')
-    parser.add_argument('out', help='file to write; an existing one is never overwritten')
+    parser.add_argument(
+        'checkpoint',
+        help="checkpoint of a segmentor or classifier; or a ResNet of torchvision, timm or MMPretrain's zoo, without "
+        'a config',
+    )
+    parser.add_argument('out', help='file to write (.pth or .safetensors); an existing one is never overwritten')
     parser.add_argument('--config', help='config that the checkpoint was trained with (default: the one inside it)')
     parser.add_argument(
         '--target',

@@ -135,16 +135,27 @@ class KeyMap:
             UserError: Naming each setting that differs, depth among them.
         """
         if self.way_there:
-            self.way_there.check_target(target, source)
-            return
+            differing = [(name, ours, theirs) for name, theirs, ours in self.way_there.differing(target, source)]
+        else:
+            differing = self.differing(source, target)
+        if differing:
+            raise UserError(
+                f'The checkpoint holds a {source.label}, the target is a {target.label} of another architecture.',
+                looked_for='the same settings, apart from strides, dilations and sizes',
+                found='; '.join(
+                    f'{name}: {ours} in the checkpoint, {theirs} in the target' for name, ours, theirs in differing
+                ),
+                remedy='name a checkpoint of the same depth, or change the target',
+            )
+
+    def differing(self, source: Trunk, target: Trunk) -> list[tuple[str, Any, Any]]:
+        """The settings that make another architecture: the name, the value that the source asks for, the target's."""
         actual = target.complete_settings()
-        differing = [
-            f'{name}: {value} in the {source.scope} model, {actual.get(name)} in the {target.scope} one'
+        return [
+            (name, value, actual.get(name))
             for name, value in self._carried_settings(source).items()
             if not same(value, actual.get(name))
         ]
-        if differing:
-            raise_other_architecture(source, target, differing)
 
     def comparable(self, source: Trunk, target: Trunk) -> tuple[Trunk, Trunk]:
         """Both sides with one geometry, returning every stage.
@@ -222,16 +233,6 @@ class _Watched(Mapping):
 
     def __len__(self) -> int:
         return len(self._settings)
-
-
-def raise_other_architecture(source: Trunk, target: Trunk, differing: list[str]) -> None:
-    """Refuse a target of another architecture, naming the settings that differ."""
-    raise UserError(
-        f'{source.label} and {target.label} are of different architectures.',
-        looked_for='the same settings, apart from strides, dilations and sizes',
-        found='; '.join(differing),
-        remedy='name a checkpoint of the same depth, or change the target',
-    )
 
 
 def same(one: Any, other: Any) -> bool:

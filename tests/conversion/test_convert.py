@@ -36,7 +36,7 @@ MUTATIONS = {
     'a source tensor that the target lacks': ({'a.extra': torch.ones(1)}, 'unknown to the target: b.extra'),
     'a missing source tensor': ({'a.w': None}, 'made from nothing: b.w'),
     'a missing part': ({'k.w': None}, 'incomplete parts: qk.w from q.w'),
-    'a wrong shape': ({'a.w': torch.ones(3)}, r'b.w \(3,\) instead of \(2,\)'),
+    'a wrong shape': ({'a.w': torch.ones(3)}, r'b.w \(from a.w\) \(3,\) instead of \(2,\)'),
     'a transposed shape': ({'same.w': torch.ones(2, 2)}, r'same.w \(2, 2\) instead of \(4,\)'),
     'NaN': ({'a.w': torch.tensor([0, torch.nan])}, 'not finite: b.w'),
     'infinity': ({'k.w': torch.tensor([torch.inf])}, 'not finite: qk.w'),

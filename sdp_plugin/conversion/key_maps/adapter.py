@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sdp_plugin.conversion.key_map import EXACT, KeyMap, raise_other_architecture, same
+from sdp_plugin.conversion.key_map import EXACT, KeyMap, same
 from sdp_plugin.conversion.rules import Rename
 from sdp_plugin.conversion.trunks import ADAPTER, Trunk, trunk_from_config
 
@@ -25,19 +26,17 @@ class AdapterMap(KeyMap):
         scope, _, name = ADAPTER.rpartition('.')
         return Trunk(scope, name, {'backbone': source.config})
 
-    def check_target(self, source: Trunk, target: Trunk) -> None:
-        """Check that the adapter wraps the same class with the same settings, apart from its strides."""
+    def differing(self, source: Trunk, target: Trunk) -> list[tuple[str, Any, Any]]:
+        """The settings in which the class inside the adapter differs, apart from its strides and dilations."""
         inner = wrapped(target)
+        if inner.kind != source.kind:
+            return [('type', source.kind, inner.kind)]
         ours, theirs = source.complete_settings(), inner.complete_settings()
-        differing = [
-            f'{name}: {ours.get(name)} in the segmentor, {theirs.get(name)} in the adapter'
+        return [
+            (name, ours.get(name), theirs.get(name))
             for name in sorted({*ours, *theirs} - {*_FREE})
             if not same(ours.get(name), theirs.get(name))
         ]
-        if inner.kind != source.kind:
-            differing = [f'type: {source.kind} in the segmentor, {inner.kind} in the adapter']
-        if differing:
-            raise_other_architecture(source, target, differing)
 
     def _comparable(self, source: Trunk, target: Trunk, decisive: Trunk) -> tuple[Trunk, Trunk]:
         return wrapped(target), target
