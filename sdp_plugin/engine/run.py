@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
 
 RESULTS_FILE = 'results.json'
+CHECKPOINT_NAME = re.compile(r'(iter|epoch)_\d+\.pth')
 
 
 def train(cfg: Config, resume: bool = False) -> dict[str, float]:
@@ -50,7 +52,12 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
     runner = Runner.from_cfg(cfg)
     if resume and not checkpoint:
         runner.logger.info(f'Nothing to resume in {cfg.work_dir}: starting from the beginning')
-    runner.train()
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        newest = latest_checkpoint(cfg.work_dir) or 'the beginning: no checkpoint was written yet'
+        runner.logger.warning(f'Interrupted. The same command with --resume goes on from {newest}')
+        raise
     metrics = runner.test() if cfg.get('test_dataloader') else {}
     if is_main_process():
         _write_results(cfg, metrics)
@@ -72,6 +79,8 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
         UserError: If the checkpoint is none, or is one of another network.
     """
     register_safe_loader()
+    # Only the checkpoint that is to be tested is loaded.
+    cfg.load_from, cfg.resume = None, False
     prepare_cpu_group(cfg)
     runner = Runner.from_cfg(cfg)
     _load_all(runner, checkpoint)
@@ -88,8 +97,6 @@ def _load_all(runner: Runner, checkpoint: str | Path) -> None:
             found=f'{checkpoint}: {_first_lines(error)}',
             remedy='use the config that the checkpoint was trained with',
         ) from error
-    # Runner.test() loads `load_from` again unless it knows that this is done.
-    runner._has_loaded = True
 
 
 def _first_lines(error: Exception, count: int = 3) -> str:
@@ -111,7 +118,8 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
     work_dir = Path(work_dir)
     pointer = work_dir / 'last_checkpoint'
     named = [work_dir / Path(pointer.read_text().strip()).name] if pointer.is_file() else []
-    newest_first = sorted(work_dir.glob('*.pth'), key=lambda path: path.stat().st_mtime, reverse=True)
+    written = [path for path in work_dir.glob('*.pth') if CHECKPOINT_NAME.fullmatch(path.name)]
+    newest_first = sorted(written, key=lambda path: path.stat().st_mtime, reverse=True)
     # torch.save writes a zip archive, whose directory comes last: half a file is no archive.
     return next((path for path in [*named, *newest_first] if path.is_file() and zipfile.is_zipfile(path)), None)
 
