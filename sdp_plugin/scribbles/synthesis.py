@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.scribbles.rasterise import segment_spans
+from sdp_plugin.scribbles.rasterise import rasterise, segment_spans
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 
 # The longer side of a region's path-finding grid, in cells: finer costs time and follows every bump of the outline.
@@ -139,9 +139,11 @@ def _regions(mask: np.ndarray, min_area: int, ignore_index: int) -> Iterator[tup
 
 
 def _room(region: np.ndarray, beyond: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-    """About the distance in pixels from each pixel's centre to the nearest one outside the region or the image."""
+    """Distance in pixels from each pixel's centre to the nearest one outside the region or the image."""
     padded = cv2.copyMakeBorder(region.view(np.uint8), *[_MARGIN] * 4, beyond)
-    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    room = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    # Squares of distances between pixels are whole numbers; releases of OpenCV differ in the last digits.
+    return np.sqrt(np.rint(room**2))
 
 
 def _draw_region(
@@ -186,10 +188,10 @@ def _middle_path(
 ) -> np.ndarray | None:
     """Points (x, y) from one end of the region to the other through its middle; None where the line fits nowhere."""
     allowed = _slit(region, room, generator) if region.any() else region
-    places, room_at, graph_of = _grid(np.where(allowed, room, 0), radius)
+    places, room_at, graphs = _grid(np.where(allowed, room, 0), generator, radius)
     if not len(places):
         return None
-    lengths, hindrances = graph_of
+    lengths, hindrances = graphs
     broad = _BROAD_ENDS * room_at
 
     def farthest(start: int) -> int:
@@ -209,7 +211,8 @@ def _slit(region: np.ndarray, room: np.ndarray, generator: np.random.Generator) 
     """The region cut open from each large hole outwards: a stroke round a hole is an open ring."""
     outside = cv2.copyMakeBorder((~region).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels, boxes, centres = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    opened = region.view(np.uint8).copy()
+    height, width = region.shape
+    opened = region.copy()
     area = region.sum()
     for hole in np.argsort(-boxes[:, cv2.CC_STAT_AREA]):
         # Label 0 is the region itself; the part round the corner is no hole.
@@ -220,15 +223,18 @@ def _slit(region: np.ndarray, room: np.ndarray, generator: np.random.Generator) 
         end = start + 2 * sum(region.shape) * np.array([np.cos(angle), np.sin(angle)])
         # So broad that every way across leads through a blocked cell of the grid.
         breadth = 3 * _cell_side(region) + 1
-        cv2.line(opened, np.rint(start).astype(int).tolist(), np.rint(end).astype(int).tolist(), 0, breadth)
-    return opened.astype(bool)
+        cut = ScribbleSet((Stroke(np.stack([start, end]), 0),), width, height)
+        opened &= rasterise(cut, breadth) != 0
+    return opened
 
 
 def _cell_side(region: np.ndarray) -> int:
     return -(-max(region.shape) // _GRID_CELLS)
 
 
-def _grid(room: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, tuple[csr_array, csr_array] | None]:
+def _grid(
+    room: np.ndarray, generator: np.random.Generator, radius: float
+) -> tuple[np.ndarray, np.ndarray, tuple[csr_array, csr_array] | None]:
     """A coarse graph over the region; each cell is represented by its roomiest pixel.
 
     Returns the pixels (x, y), the room at each, and two graphs over neighbouring cells: plain lengths, and lengths
@@ -256,7 +262,8 @@ def _grid(room: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, tupl
     pairs = [(here, number[row + down, column + 1 + right]) for down, right in ((0, 1), (1, -1), (1, 0), (1, 1))]
     source, target = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
     source, target = source[target >= 0], target[target >= 0]
-    length = np.hypot(*(places[source] - places[target]).T)
+    # Of equally short paths the libraries' releases choose different ones: let no two be equally short.
+    length = np.hypot(*(places[source] - places[target]).T) * generator.uniform(1, 1.01, len(source))
     narrow = room_at.max() * 2 / (room_at[source] + room_at[target])
     both = np.concatenate([source, target]), np.concatenate([target, source])
     graphs = tuple(

@@ -18,7 +18,9 @@ from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'scribbles.py'
+TOOLS = Path(__file__).parents[2] / 'tools'
+TOOL = TOOLS / 'scribbles.py'
+BENCHMARK = TOOLS / 'benchmarks' / 'load_scribbles.py'
 
 
 def run(*arguments, expect=0):
@@ -148,3 +150,18 @@ def test_help_teaches():
     out, _ = run('--help')
     assert 'examples:' in out
     assert 'qupath' in out
+
+
+@pytest.mark.real_data
+def test_loading_scribbles_costs_less_than_decoding_the_jpeg(real_data):
+    """The benchmark's exit status; each time is the least of many, so a busy machine does not decide."""
+    samples = real_data / 'scribblesup-samples'
+    result = subprocess.run(
+        [sys.executable, str(BENCHMARK), str(samples / 'pascal_2012'), str(samples / 'JPEGImages')],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 'medians over 4 images' in result.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
