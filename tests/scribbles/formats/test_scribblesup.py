@@ -76,6 +76,7 @@ HOSTILE = {
     'wrong encoding': (USUAL.replace('cow', 'kü').encode('latin-1'), 'well-formed'),
     'unknown encoding': ('<?xml version="1.0" encoding="klingon"?>' + USUAL, 'well-formed'),
     'billion laughs': (BOMB + ']>' + USUAL.replace('cow', '&x8;'), 'document type'),
+    'document type without entities': ('<!DOCTYPE annotation>' + USUAL, 'document type'),
     'external entity': (
         '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + USUAL.replace('cow', '&e;'),
         'document type',
