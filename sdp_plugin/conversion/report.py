@@ -33,6 +33,13 @@ def summary(carried: CarriedOver) -> str:
         f'target: {carried.target.label}',
         'tensors: ' + ', '.join(f'{count} {action}' for action, count in counts.items()),
     ]
+    verdict = carried.key_map.verdict
+    lines.append(f'verdict: {verdict.name}' + (f' ({verdict.note})' if verdict.note else ''))
+    if verdict.tolerance is None:
+        lines.append(
+            'warning: the target computes another function of these weights; '
+            'sdp_plugin.SegmentationBackbone around the source would keep it'
+        )
     for action in ('fresh', 'zero-fill'):
         lines += [f'{action}: {record.targets[0]} ({record.reason})' for record in carried.conversion.named(action)]
     if carried.resized:
@@ -41,9 +48,8 @@ def summary(carried: CarriedOver) -> str:
 
 
 def verification(found: Verification) -> str:
-    """The verdict, the difference stage by stage, and what the change of strides does."""
-    note = f' ({found.verdict.note})' if found.verdict.note else ''
-    lines = [f'verdict: {found.verdict.name}{note}']
+    """The difference stage by stage, and what the change of strides does."""
+    lines = ['features of the source and the target, both with random noise on all weights:']
     for index, stage in enumerate(found.stages, 1):
         shape = 'x'.join(map(str, stage.shape))
         same = (

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 import torch
-from small_models import SMALL_RESNET, classifier_config, segmentor_config
+from small_models import SMALL_RESNET, checkpoint_of, classifier_config, segmentor_config
 
 from sdp_plugin.checkpoints import config_of, load_checkpoint
 from sdp_plugin.conversion.carry_over import carry_over, write
@@ -156,3 +157,16 @@ def test_a_source_keeps_its_tensors(segmentor_checkpoint, saved):
         torch.equal(tensor, segmentor_checkpoint['state_dict'][f'backbone.{name}'])
         for name, tensor in source.state.items()
     )
+
+
+def test_a_resnet34_takes_under_three_seconds(saved):
+    source = segmentor_config({'type': 'ResNet', 'depth': 34, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)})
+    path = saved(checkpoint_of(source, 'mmseg', 'decode_head'))
+    carry_over(path)  # imports
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    start = time.process_time()
+    carry_over(path)
+    taken = time.process_time() - start
+    torch.set_num_threads(threads)
+    assert taken < 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mmpretrain.registry import MODELS
-from small_models import PREPROCESSOR, SMALL_RESNET
+from small_models import PREPROCESSOR, SMALL_RESNET, checkpoint_of, segmentor_config
 
 from sdp_plugin.checkpoints import save_checkpoint
 from sdp_plugin.conversion.carry_over import carry_over, write
@@ -37,6 +37,22 @@ def test_loads_every_tensor_of_the_trunk_and_no_other(converted, segmentor_check
     for name, tensor in model.backbone.state_dict().items():
         assert torch.equal(tensor, segmentor_checkpoint['state_dict'][f'backbone.{name}']), name
     assert torch.equal(model.head.fc.weight, head)
+
+
+def test_what_the_conversion_leaves_fresh_may_be_missing_and_nothing_else(saved, tmp_path):
+    config = segmentor_config({'type': 'MobileNetV2', 'widen_factor': 0.25})
+    carried = carry_over(saved(checkpoint_of(config, 'mmseg', 'decode_head')), verified=False)
+    model = MODELS.build({'type': 'mmpretrain.ImageClassifier', 'backbone': carried.target.config})
+    last = model.backbone.conv2.conv.weight.clone()
+    write(carried, tmp_path / 'converted.pth')
+    load_initialisation(model, tmp_path / 'converted.pth')
+    assert torch.equal(model.backbone.conv2.conv.weight, last)
+    assert torch.equal(model.backbone.conv1.conv.weight, carried.source.state['conv1.conv.weight'])
+    incomplete = carried.checkpoint()
+    del incomplete['state_dict']['backbone.conv1.conv.weight']
+    save_checkpoint(incomplete, tmp_path / 'incomplete.pth')
+    with pytest.raises(UserError, match=r'missing: backbone\.conv1\.conv\.weight\n'):
+        load_initialisation(model, tmp_path / 'incomplete.pth')
 
 
 MISFITS = {

@@ -16,6 +16,7 @@ from small_models import checkpoint_of, classifier_config, segmentor_config
 from sdp_plugin.conversion.carry_over import CarriedOver, carry_over
 from sdp_plugin.conversion.convert import Record, convert
 from sdp_plugin.conversion.key_maps import KEY_MAPS
+from sdp_plugin.conversion.report import summary
 from sdp_plugin.conversion.source import INNER_TRUNKS
 from sdp_plugin.conversion.trunks import Trunk
 from sdp_plugin.conversion.verify import verify
@@ -75,9 +76,10 @@ def test_weights_only_is_said_with_the_difference(name, saved, tmp_path):
     settings = {key: value for key, value in pair.settings.items() if key != 'out_indices'}
     settings['norm_cfg'] = {'type': 'BN'}
     classifier_config({'type': pair.direct, **settings}).dump(tmp_path / 'target.py')
-    found = carry_over(saved(checkpoint(name)), target_config=tmp_path / 'target.py').verification
-    assert found.verdict.name == 'weights only'
-    assert found.stages[-1].relative > 0.01
+    carried = carry_over(saved(checkpoint(name)), target_config=tmp_path / 'target.py')
+    assert carried.verification.verdict.name == 'weights only'
+    assert carried.verification.stages[-1].relative > 0.01
+    assert 'warning: the target computes another function' in summary(carried)
 
 
 def drop(tensors: dict, one: str, other: str) -> None:

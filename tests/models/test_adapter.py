@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import mmseg.models.backbones
 import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS as CLASSIFICATION_MODELS
 from mmpretrain.structures import DataSample
+from small_backbones import PAIRS
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.models.adapter import REFUSED, SegmentationBackbone
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'conversion'))
-from small_backbones import PAIRS
 
 WRAPPED = {pair.kind: pair.settings for pair in PAIRS.values() if pair.kind.startswith('mmseg.')}
 
