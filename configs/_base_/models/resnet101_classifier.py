@@ -1,0 +1,2 @@
+_base_ = './resnet50_classifier.py'
+model = dict(backbone=dict(depth=101))

@@ -1,0 +1,2 @@
+_base_ = './resnet34_classifier.py'
+model = dict(backbone=dict(depth=18))

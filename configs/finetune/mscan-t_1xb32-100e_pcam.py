@@ -1,0 +1,4 @@
+_base_ = [
+    '../_base_/models/mscan-t_classifier.py', '../_base_/datasets/pcam.py',
+    '../_base_/schedules/exponential_100e.py', '../_base_/runtimes/finetune.py'
+]

@@ -1,0 +1,4 @@
+_base_ = [
+    '../_base_/models/upernet_convnext-t.py', '../_base_/datasets/voc12_scribbles-321x321.py',
+    '../_base_/schedules/adamw_poly_40k.py', '../_base_/runtimes/pretrain_segmentation.py'
+]
