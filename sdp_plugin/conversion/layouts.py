@@ -60,7 +60,13 @@ def recognised(tensors: Mapping[str, Tensor]) -> tuple[Layout, Trunk] | None:
             if name.startswith(layout.prefix) and not name.startswith(layout.head)
         }
         depth = _depth(trunk)
-        if depth and all(name in trunk and tuple(trunk[name].shape) == shape for name, shape in WIDTH.items()):
+        # A segmentor's trunk has these names too, but not its strides and dilations: it needs its config.
+        whole = all(name.startswith((layout.prefix, layout.head)) for name in tensors)
+        if (
+            whole
+            and depth
+            and all(name in trunk and tuple(trunk[name].shape) == shape for name, shape in WIDTH.items())
+        ):
             return layout, Trunk(*layout.kind.split('.'), {'depth': depth})
     return None
 

@@ -75,3 +75,10 @@ def test_another_depth_is_refused(saved, tmp_path):
     classifier_config({'type': 'ResNet', 'depth': 34}).dump(tmp_path / 'target.py')
     with pytest.raises(UserError, match='depth: 18'):
         carry_over(saved(torchvision_weights()), target_config=tmp_path / 'target.py')
+
+
+def test_a_segmentor_without_its_config_is_asked_for_it(saved):
+    trunk = Trunk('mmseg', 'ResNet', {'depth': 18}).build()
+    bare = {f'backbone.{name}': tensor for name, tensor in trunk.state_dict().items()}
+    with pytest.raises(UserError, match='--config'):
+        carry_over(saved(bare | {'decode_head.conv_seg.weight': torch.ones(2, 512)}))
