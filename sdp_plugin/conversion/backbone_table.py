@@ -188,11 +188,11 @@ def to_markdown(rows: Iterable[Row]) -> str:
         )
     ((crop, tile),) = sizes
     note = f"""\
-Each pair of numbers is the segmentor's, at {crop} pixels squared and with 21 classes, and the classifier's, at {tile}
-pixels squared and with 2 classes. GFLOPs are of the forward pass of one image, a multiplication and an addition counted
-as two; training takes three times as many, less the gradient by the image. The adapter,
-`{ADAPTER}`, runs MMSegmentation's class itself in the classifier.
-"""
+The second and the fourth column are how the names of the configs begin. Each pair of numbers is the segmentor's, with
+21 classes and images of {crop} × {crop} pixels, and the classifier's, with 2 classes and {tile} × {tile} pixels. GFLOPs
+are of the forward pass of one image, a multiplication and an addition counted as two; training takes three times as
+many, less the gradient by the image. The adapter, `{ADAPTER}`, runs MMSegmentation's class itself.
+"""  # noqa: RUF001
     return '\n'.join([note, _line(COLUMNS), '|' + '---|' * len(COLUMNS), *map(_row, rows)]) + '\n'
 
 
