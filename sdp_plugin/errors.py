@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
+
+_END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
 
 
 class UserError(ValueError):
@@ -47,4 +50,4 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
 
 def _without_worker_traceback(message: str) -> str:
     # A DataLoader re-raises a worker's exception with the worker's traceback as its message.
-    return message.rsplit('UserError: ', 1)[-1].rstrip()
+    return _END_OF_TRACEBACK.split(message)[-1].rstrip()

@@ -1,11 +1,27 @@
-"""Shared fixtures: the real data, where SDP_REAL_DATA names it."""
+"""Shared fixtures: the real data where SDP_REAL_DATA names it, small generated data, and shipped configs made small."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from sdp_plugin.prepare.miniature import MiniatureData, MiniatureSizes, write_miniature
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL_SIZES = MiniatureSizes(
+    voc_train=8, voc_val=2, voc_width=96, voc_height=72, pcam_train=16, pcam_valid=2, pcam_test=6, crc_per_class=4
+)
+FOLDER_OF_DATASET = {
+    'VOCDataset': 'voc',
+    'VOCClassLabelDataset': 'voc',
+    'PCamDataset': 'pcam',
+    'CRCDataset': 'crc',
+    'TileFolderDataset': 'crc',
+}
 
 
 @pytest.fixture(scope='session')
@@ -17,3 +33,78 @@ def real_data() -> Path:
     root = Path(named)
     assert root.is_dir(), f'SDP_REAL_DATA names {root}, which is no folder'
     return root
+
+
+@pytest.fixture(scope='session')
+def small_data(tmp_path_factory) -> MiniatureData:
+    """A few generated images in every layout. Tests that spoil them copy them first."""
+    return write_miniature(tmp_path_factory.mktemp('small_data'), SMALL_SIZES, seed=1, report=lambda line: None)
+
+
+@pytest.fixture
+def small_options(small_data) -> Callable[..., dict]:
+    """Overrides that let a shipped config run on ``small_data`` in seconds, with a ResNet-18 of an eighth's width.
+
+    ``small_options(config, **more)``; ``small_options(config, small_model=False)`` keeps the shipped network.
+    """
+
+    def options_for(config: str, small_model: bool = True, **more) -> dict:
+        from mmengine.config import Config
+
+        cfg = Config.fromfile(ROOT / 'configs' / config)
+        dataset = cfg.train_dataloader.dataset
+        options = dict(data_root=str(getattr(small_data, FOLDER_OF_DATASET[dataset.type.split('.')[-1]])))
+        options.update(batch_size=2, num_workers=0)
+        if 'crop_size' in cfg:
+            options['crop_size'] = (33, 33)
+        if 'scribbles' in cfg:
+            options['scribbles'] = str(small_data.scribbles)
+        if 'examples_per_class' in cfg:
+            options['examples_per_class'] = 1
+        if 'num_folds' in cfg:
+            options['num_folds'] = 4
+        if dataset.type == 'sdp_plugin.TileFolderDataset':
+            options['num_classes'] = 8
+        if small_model:
+            head = 'decode_head' if 'decode_head' in cfg.model else 'head'
+            options['model.backbone.depth'] = 18
+            options['model.backbone.stem_channels'] = options['model.backbone.base_channels'] = 8
+            options[f'model.{head}.in_channels'] = 64
+        return options | more
+
+    return options_for
+
+
+@pytest.fixture
+def small_config(small_options, tmp_path):
+    """``small_config(config, **options)``: the config that :func:`small_options` makes small, with a work directory."""
+    from sdp_plugin.engine.settings import load_config
+
+    def load(config: str, work_dir: str = 'run', **options):
+        cfg = load_config(ROOT / 'configs' / config, small_options(config, **options))
+        cfg.work_dir = str(tmp_path / work_dir)
+        # Runners of one second would otherwise share their log and their message hub.
+        cfg.experiment_name = f'{tmp_path.name}-{work_dir}-{os.urandom(4).hex()}'
+        return cfg
+
+    return load
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """``run_tool(NAME, *arguments, options={})`` runs ``tools/NAME`` in this process, ``options`` as ``--cfg-options``.
+
+    It returns the exit status, what was printed and what was printed as errors.
+    """
+    import runpy
+
+    def run(name: str, *arguments: object, options: dict | None = None) -> tuple[int, str, str]:
+        tool = ROOT / 'tools' / name
+        if options:
+            arguments += ('--cfg-options', *(f'{key}={value}' for key, value in options.items()))
+        monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_info:
+            runpy.run_path(str(tool), run_name='__main__')
+        return exit_info.value.code or 0, *capsys.readouterr()
+
+    return run

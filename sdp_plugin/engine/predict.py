@@ -147,14 +147,22 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
 def _count_patches(path: Path, array: str) -> int:
     try:
         with h5py.File(path, 'r') as file:
-            return len(file[array])
-    except (OSError, KeyError, TypeError) as error:
+            shape, dtype = file[array].shape, file[array].dtype
+    except (OSError, KeyError, AttributeError) as error:
         raise UserError(
             'The HDF5 file cannot be read.',
             looked_for=f'an array "{array}" of images in {path}',
             found=error,
             remedy='name the array with --array, or fetch the file again',
         ) from error
+    if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not shape[0]:
+        raise UserError(
+            'The array in the HDF5 file holds no RGB images.',
+            looked_for=f'"{array}" of uint8 and shape (N, H, W, 3) in {path}',
+            found=f'{dtype} of shape {shape}',
+            remedy='name another array with --array',
+        )
+    return shape[0]
 
 
 def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> np.ndarray:
@@ -177,7 +185,8 @@ def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> 
 
 
 def _fit(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return tile if tile.shape[:2] == size else cv2.resize(tile, size[::-1], interpolation=cv2.INTER_AREA)
+    # Bilinear, as the test pipelines of our configs scale.
+    return tile if tile.shape[:2] == size else cv2.resize(tile, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def write_predictions(

@@ -80,20 +80,28 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
         raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
     try:
         cfg = Config.fromfile(path)
-    except (SyntaxError, KeyError, FileNotFoundError, OSError, NameError) as error:
+    except Exception as error:
+        # A config is a program, which can raise anything.
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
     _carry(cfg, [name for name in PLACES if name in cfg])
     options = options or {}
-    for key in options:
-        _check_override(cfg, key)
-    cfg.merge_from_dict(options)
+    overrides = {_checked_key(cfg, key): value for key, value in options.items()}
+    try:
+        cfg.merge_from_dict(overrides)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            '--cfg-options does not fit the config.',
+            found=f'{error.args[0]}',
+            remedy='name a value that is not a group of values, or a member that is there',
+        ) from error
     # A place that is overridden by its own path keeps that value; a setting that is overridden goes to its places.
     _carry(cfg, [name for name in PLACES if name in options])
     _keep_no_workers_alive_where_there_are_none(cfg)
     return cfg
 
 
-def _check_override(cfg: Config, key: str) -> None:
+def _checked_key(cfg: Config, key: str) -> str:
+    """The key as mmengine merges it: members of a list by position, where the key may name them by type."""
     first = key.split('.')[0]
     if first not in cfg:
         close = difflib.get_close_matches(first, cfg.keys(), n=3, cutoff=0.5)
@@ -102,20 +110,30 @@ def _check_override(cfg: Config, key: str) -> None:
             looked_for=f'one of {", ".join(cfg.keys())}',
             remedy=f'did you mean {" or ".join(close)}?' if close else 'see the config for its values',
         )
-    parent = cfg
-    for part in key.split('.')[:-1]:
-        parent = _child(parent, part)
-        if parent is None:
+    node: object = cfg
+    *parents, last = key.split('.')
+    checked = []
+    for part in parents:
+        checked.append(_member(node, part))
+        node = _child(node, part)
+        if node is None:
             raise UserError(f'--cfg-options names {key!r}, but the config has no {part!r} there.')
+    return '.'.join([*checked, _member(node, last)])
 
 
 def _child(node: object, part: str) -> object | None:
+    part = _member(node, part)
     if not isinstance(node, (list, tuple)):
         return node.get(part) if isinstance(node, (Config, dict)) else None
-    if part.isdigit():
-        return node[int(part)] if int(part) < len(node) else None
-    of_type = (member for member in node if str(member.get('type', '')).split('.')[-1] == part)
-    return next(of_type, None)
+    return node[int(part)] if part.isdigit() and int(part) < len(node) else None
+
+
+def _member(node: object, part: str) -> str:
+    """The part of a path, a list's member by its position where it is named by its type and is there."""
+    if not isinstance(node, (list, tuple)):
+        return part
+    types = [str(member.get('type', '')).split('.')[-1] for member in node]
+    return str(types.index(part)) if part in types else part
 
 
 def _carry(cfg: Config, names: list[str]) -> None:

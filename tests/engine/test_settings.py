@@ -1,0 +1,182 @@
+"""Plain values of a config, and how they get to their places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from sdp_plugin.engine.settings import PLACES, load_config
+from sdp_plugin.errors import UserError
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
+CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
+OWN = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_tile-folder.py'
+SCRIBBLES = CONFIGS / 'pretrain' / 'deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
+CLASSES = CONFIGS / 'pretrain' / 'resnet34_1xb10-40k_voc12-classes-321x321.py'
+
+# Config, setting, another value, and the values at its places then.
+CASES = [
+    (PCAM, 'seed', 7, {'randomness.seed': 7, 'train_dataloader.dataset.seed': 7}),
+    (PCAM, 'examples_per_class', 5, {'train_dataloader.dataset.examples_per_class': 5}),
+    (PCAM, 'initialisation', 'a.pth', {'default_hooks.initialisation.checkpoint': 'a.pth'}),
+    (PCAM, 'data_root', '/d', {f'{part}_dataloader.dataset.data_root': '/d' for part in ('train', 'test')}),
+    (PCAM, 'batch_size', 3, {'train_dataloader.batch_size': 3, 'test_dataloader.batch_size': 128}),
+    (PCAM, 'lr', 0.5, {'optim_wrapper.optimizer.lr': 0.5}),
+    (PCAM, 'max_epochs', 2, {'train_cfg.max_epochs': 2}),
+    (CRC, 'fold', 4, {f'{part}_dataloader.dataset.fold': 4 for part in ('train', 'test')}),
+    (CRC, 'num_folds', 5, {f'{part}_dataloader.dataset.num_folds': 5 for part in ('train', 'test')}),
+    (
+        CRC,
+        'group_by',
+        'source_image',
+        {f'{part}_dataloader.dataset.group_by': 'source_image' for part in ('train', 'test')},
+    ),
+    (SCRIBBLES, 'max_iters', 9, {'train_cfg.max_iters': 9, 'param_scheduler.0.end': 10}),
+    (SCRIBBLES, 'scribbles', '/s', {'train_dataloader.dataset.data_prefix.scribble_path': '/s'}),
+    (SCRIBBLES, 'line_width', 1, {'train_dataloader.dataset.pipeline.1.line_width': 1}),
+    (
+        SCRIBBLES,
+        'crop_size',
+        (33, 44),
+        {'train_dataloader.dataset.pipeline.3.crop_size': (33, 44), 'model.data_preprocessor.size': (33, 44)},
+    ),
+    (OWN, 'num_classes', 5, {'model.head.num_classes': 5, 'data_preprocessor.num_classes': 5}),
+    (OWN, 'group_pattern', 'S(.)', {f'{part}_dataloader.dataset.group_pattern': 'S(.)' for part in ('train', 'test')}),
+    (
+        OWN,
+        'input_size',
+        64,
+        {
+            'train_dataloader.dataset.pipeline.1.scale': 64,
+            'train_dataloader.dataset.pipeline.2.crop_size': 64,
+            'test_dataloader.dataset.pipeline.1.scale': 64,
+            'custom_hooks.0.input_size': 64,
+        },
+    ),
+    (CLASSES, 'crop_size', (33, 44), {'train_dataloader.dataset.pipeline.4.crop_size': (33, 44)}),
+    (CLASSES, 'num_workers', 1, {f'{part}_dataloader.num_workers': 1 for part in ('train', 'test')}),
+]
+IDS = [f'{path.stem}-{name}' for path, name, _, _ in CASES]
+
+
+def value_at(cfg: Config, path: str) -> object:
+    node = cfg
+    for part in path.split('.'):
+        node = node[int(part)] if part.isdigit() else node[part]
+    return node
+
+
+@pytest.mark.parametrize(('path', 'name', 'value', 'places'), CASES, ids=IDS)
+def test_an_override_reaches_all_its_places(path, name, value, places):
+    before = load_config(path)
+    cfg = load_config(path, {name: value})
+    assert cfg[name] == value
+    assert {place: value_at(cfg, place) for place in places} == places
+    changed = {place for place, wanted in places.items() if value_at(before, place) != wanted}
+    assert changed or name == 'batch_size'
+
+
+@pytest.mark.parametrize(('path', 'name', 'value', 'places'), CASES, ids=IDS)
+def test_a_value_in_a_leaf_file_reaches_all_its_places(tmp_path, path, name, value, places):
+    leaf = tmp_path / 'mine.py'
+    leaf.write_text(f"_base_ = '{path}'\n{name} = {value!r}\n")
+    cfg = load_config(leaf)
+    assert {place: value_at(cfg, place) for place in places} == places
+
+
+def test_every_setting_is_tried_above():
+    assert set(PLACES) == {name for _, name, _, _ in CASES}
+
+
+def test_a_place_that_is_overridden_by_its_own_path_wins():
+    cfg = load_config(PCAM, {'train_dataloader.dataset.seed': 3})
+    assert cfg.train_dataloader.dataset.seed == 3
+    assert cfg.randomness.seed == 0
+
+
+def test_the_setting_wins_over_its_place_where_both_are_overridden():
+    cfg = load_config(PCAM, {'train_dataloader.dataset.seed': 3, 'seed': 5})
+    assert cfg.train_dataloader.dataset.seed == cfg.randomness.seed == 5
+
+
+@pytest.mark.parametrize(
+    ('typo', 'meant'),
+    [('example_per_class', 'examples_per_class'), ('max_epoch', 'max_epochs'), ('optim_wraper.optimizer.lr', 'optim')],
+)
+def test_a_typo_is_an_error_with_a_suggestion(typo, meant):
+    with pytest.raises(UserError, match=rf"'{typo}'(.|\n)*did you mean .*{meant}"):
+        load_config(PCAM, {typo: 1})
+
+
+def test_a_typo_further_down_is_an_error():
+    with pytest.raises(UserError, match="no 'dataste'"):
+        load_config(PCAM, {'train_dataloader.dataste.seed': 1})
+
+
+def test_a_setting_that_this_config_has_not_is_an_error():
+    with pytest.raises(UserError, match="no 'fold'"):
+        load_config(PCAM, {'fold': 1})
+
+
+def test_a_setting_without_a_place_is_an_error(tmp_path):
+    leaf = tmp_path / 'mine.py'
+    leaf.write_text(f"_base_ = '{PCAM}'\nfold = 1\n")
+    with pytest.raises(UserError, match="no place for the setting 'fold'"):
+        load_config(leaf)
+
+
+@pytest.mark.parametrize('member', ['4', 'RandomFlip'])
+def test_a_list_member_is_named_by_its_position_or_its_type(member):
+    cfg = load_config(SCRIBBLES, {f'train_dataloader.dataset.pipeline.{member}.prob': 0.25})
+    assert cfg.train_dataloader.dataset.pipeline[4].prob == 0.25
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [
+        ('train_dataloader.dataset.pipeline.9.prob', 1),
+        ('train_dataloader.dataset.pipeline.9', {'type': 'LoadMask'}),
+        ('train_dataloader.dataset.pipeline.LoadMoon.prob', 1),
+        ('train_dataloader.dataset.pipeline.LoadMoon', 1),
+        ('lr.x', 1),
+        ('train_cfg.max_iters.x', 1),
+    ],
+)
+def test_an_override_of_what_is_not_there_is_an_error(key, value):
+    with pytest.raises(UserError, match='--cfg-options'):
+        load_config(SCRIBBLES, {key: value})
+
+
+def test_values_of_one_config_do_not_leak_into_the_next():
+    load_config(PCAM, {'seed': 7})
+    assert load_config(PCAM).randomness.seed == 0
+
+
+@pytest.mark.parametrize(('workers', 'persistent'), [(0, False), (2, True)])
+def test_no_workers_are_kept_alive_where_there_are_none(workers, persistent):
+    cfg = load_config(CRC, {'num_workers': workers})
+    for part in ('train', 'test'):
+        assert cfg[f'{part}_dataloader'].num_workers == workers
+        assert cfg[f'{part}_dataloader'].persistent_workers is persistent
+
+
+@pytest.mark.parametrize(
+    'contents', [None, 'model = dict(', "_base_ = './nowhere.py'\n", 'lr = undefined\n', 'lr = 1 / 0\n']
+)
+def test_what_is_no_config_is_an_error(tmp_path, contents):
+    path = tmp_path / 'mine.py'
+    if contents is not None:
+        path.write_text(contents)
+    with pytest.raises(UserError, match='config file'):
+        load_config(path)
+
+
+@pytest.mark.parametrize('name', ['mine.txt', 'mine.json', 'mine.yaml'])
+def test_a_file_of_another_kind_is_an_error(tmp_path, name):
+    path = tmp_path / name
+    path.write_text('{ no config')
+    with pytest.raises(UserError, match='config file'):
+        load_config(path)

@@ -1,0 +1,68 @@
+"""The one exception for mistakes that a person can correct, and how tools show it."""
+
+from __future__ import annotations
+
+import pytest
+from torch.utils.data import DataLoader
+
+from sdp_plugin.errors import UserError, exits_on_user_error
+
+
+def test_says_what_where_and_what_to_do():
+    error = UserError('It is missing.', looked_for='a/b', found=3, remedy='make it')
+    assert str(error) == 'It is missing.\n  looked for: a/b\n  found:      3\n  what to do: make it'
+
+
+def test_leaves_out_what_is_not_given():
+    assert str(UserError('It is missing.')) == 'It is missing.'
+    assert str(UserError('It is missing.', found=0)) == 'It is missing.\n  found:      0'
+
+
+@pytest.mark.parametrize(('returned', 'status'), [(None, 0), (0, 0), (3, 3)])
+def test_a_tool_that_ends_well(returned, status, capsys):
+    assert exits_on_user_error(lambda: returned)() == status
+    assert capsys.readouterr() == ('', '')
+
+
+def test_a_tool_that_meets_a_mistake(capsys):
+    def main(path):
+        raise UserError('It is missing.', looked_for=path)
+
+    assert exits_on_user_error(main)('a/b') == 2
+    assert capsys.readouterr() == ('', 'error: It is missing.\n  looked for: a/b\n')
+
+
+def test_a_tool_that_is_interrupted(capsys):
+    def main():
+        raise KeyboardInterrupt
+
+    assert exits_on_user_error(main)() == 130
+    assert 'Traceback' not in capsys.readouterr().err
+
+
+def test_a_fault_of_the_program_keeps_its_traceback():
+    def main():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        exits_on_user_error(main)()
+
+
+class Spoilt:
+    """A data set whose items cannot be read."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        try:
+            raise KeyError('the cause')
+        except KeyError as cause:
+            raise UserError('It cannot be read.', found='UserError: as text', remedy='fetch it again') from cause
+
+
+def test_a_mistake_met_by_a_worker_reads_the_same(capsys):
+    status = exits_on_user_error(lambda: list(DataLoader(Spoilt(), num_workers=1)))()
+    assert status == 2
+    message = 'It cannot be read.\n  found:      UserError: as text\n  what to do: fetch it again'
+    assert capsys.readouterr().err == f'error: {message}\n'
