@@ -18,7 +18,11 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='example: python tools/demo.py work_dirs/longer_demo --repeats 3',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument('out', nargs='?', default='work_dirs/demo', help='folder for data, trainings and results')
     for field in fields(DemoSizes):
         parser.add_argument(f'--{field.name.replace("_", "-")}', type=int, default=field.default, metavar='N')

@@ -26,7 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='A part that is there already, with the same seed and sizes, is kept. Folders that this tool did not '
-        'generate are never touched. Accuracies on this data say nothing about real data.',
+        'generate are never touched. Accuracies on this data say nothing about real data. '
+        'Example: python tools/make_demo_data.py data/small --crc-per-class 20',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('out', metavar='OUT', help='folder to write to; made if missing')

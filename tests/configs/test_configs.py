@@ -1,0 +1,212 @@
+"""Every shipped config: it takes a training step, and says what the protocol says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.optim import ExponentialLR, PolyLR, build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import Runner
+
+from sdp_plugin.engine.settings import load_config
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+LEAVES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+NUM_SHIPPED_AT_LEAST = 10
+FOLDERS = {'pretrain', 'finetune'}
+
+# What the paper trains. Configs of other backbones or schedules may depart from its settings.
+SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
+CLASS_LABELS = [leaf for leaf in LEAVES if leaf.startswith('pretrain/resnet34_1xb10-40k_voc12-classes')]
+PROTOCOL_PRETRAIN = [*SEGMENTATION, *CLASS_LABELS]
+FINETUNE_EPOCHS = {'finetune/resnet34_1xb32-100e_pcam.py': 100, 'finetune/resnet34_1xb32-200e_crc.py': 200}
+
+
+def test_all_configs_are_found():
+    assert len(LEAVES) >= NUM_SHIPPED_AT_LEAST
+    assert {Path(leaf).parent.name for leaf in LEAVES} == FOLDERS
+    assert len(SEGMENTATION) >= 4
+    assert len(CLASS_LABELS) >= 3
+    assert set(FINETUNE_EPOCHS) <= set(LEAVES)
+
+
+def read(leaf: str) -> Config:
+    return load_config(CONFIGS / leaf)
+
+
+def transform_of(cfg: Config, name: str) -> dict:
+    return next(t for t in cfg.train_dataloader.dataset.pipeline if t.type.split('.')[-1] == name)
+
+
+def build_model(cfg: Config) -> BaseModel:
+    """The model as the Runner builds it."""
+    settings = dict(cfg.model)
+    if 'data_preprocessor' in cfg:
+        settings.setdefault('data_preprocessor', cfg.data_preprocessor)
+    model = MODELS.build(settings)
+    model.init_weights()
+    return model
+
+
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_takes_one_training_step(small_config, leaf):
+    more = {'crop_size': (65, 65)} if leaf.startswith('pretrain/') else {}
+    cfg = small_config(leaf, small_model=False, **more)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+        model = build_model(cfg)
+        optimiser = build_optim_wrapper(model, cfg.optim_wrapper)
+        model.train()  # MMSegmentation's and MMPretrain's return None
+        batch = next(iter(loader))
+        assert len(batch['inputs']) == 2
+        losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
+    loss, _ = model.parse_losses(losses)
+    assert 0 < loss.item() < math.inf
+    loss.backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimiser.step()
+    moved = {name.split('.')[0] for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == {name.split('.')[0] for name in before}
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize('leaf', [*SEGMENTATION[:1], *CLASS_LABELS, *FINETUNE_EPOCHS])
+def test_builds_what_the_test_needs(small_config, leaf):
+    """The test loader's images reach the model, and the evaluators exist."""
+    runner = Runner.from_cfg(small_config(leaf))
+    runner.build_test_loop(runner.cfg.test_cfg)
+    batch = next(iter(runner.test_dataloader))
+    runner.model.eval()
+    assert len(runner.model.test_step(batch)) == len(batch['inputs'])
+
+
+@pytest.mark.parametrize('leaf', PROTOCOL_PRETRAIN)
+def test_pretraining_as_stated(leaf):
+    cfg = read(leaf)
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=2.5e-4, momentum=0.9, weight_decay=5e-4)
+    assert cfg.train_cfg == dict(type='IterBasedTrainLoop', max_iters=40_000)
+    assert cfg.train_dataloader.batch_size == 10
+    assert transform_of(cfg, 'RandomLabelledCrop').crop_size == (321, 321)
+    assert transform_of(cfg, 'RandomRescale').ratio_range == (0.5, 1.5)
+    assert transform_of(cfg, 'RandomFlip').prob == 0.5
+    assert cfg.model.backbone.depth == 34
+    assert 'val_cfg' not in cfg
+    assert 'pretrained' not in cfg.model
+    assert 'init_cfg' not in cfg.model.backbone
+
+
+@pytest.mark.parametrize('leaf', SEGMENTATION)
+def test_segmentation_trunk_has_output_stride_8(leaf):
+    backbone = read(leaf).model.backbone
+    assert backbone.strides == (1, 2, 1, 1)
+    assert backbone.dilations == (1, 1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ('leaf', 'normalisation', 'dilations'),
+    [
+        ('scribbles-321x321', 'labelled', (6, 12, 18, 24)),
+        ('scribbles-321x321_all-pixels', 'all', (6, 12, 18, 24)),
+        ('scribbles-321x321_dilations-6-12', 'labelled', (6, 12)),
+        ('masks-321x321', 'labelled', (6, 12, 18, 24)),
+    ],
+)
+def test_variants_of_segmentation(leaf, normalisation, dilations):
+    head = read(f'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-{leaf}.py').model.decode_head
+    assert head.loss_decode.normalisation == normalisation
+    assert head.dilations == dilations
+
+
+def test_scribbles_are_drawn_three_pixels_wide():
+    cfg = read('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py')
+    assert transform_of(cfg, 'LoadScribbles').line_width == 3
+
+
+@pytest.mark.parametrize('leaf', [SEGMENTATION[0], CLASS_LABELS[0]])
+def test_the_head_learns_ten_times_as_fast(small_config, leaf):
+    cfg = small_config(leaf)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = build_model(cfg)
+        optimiser = build_optim_wrapper(model, cfg.optim_wrapper)
+    part_of = {id(parameter): name.split('.')[0] for name, parameter in model.named_parameters()}
+    groups = optimiser.optimizer.param_groups
+    rates = {(part_of[id(parameter)], group['lr']) for group in groups for parameter in group['params']}
+    head = 'decode_head' if leaf in SEGMENTATION else 'head'
+    assert sorted(rates) == [('backbone', 2.5e-4), (head, pytest.approx(2.5e-3, rel=1e-12))]
+
+
+@pytest.mark.parametrize(('leaf', 'epochs'), FINETUNE_EPOCHS.items())
+def test_finetuning_as_stated(leaf, epochs):
+    cfg = read(leaf)
+    assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4)
+    assert cfg.train_cfg == dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+    assert cfg.train_dataloader.batch_size == 32
+    assert cfg.model.backbone.depth == 34
+    assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == {100: 2, 200: 8}[epochs]
+    assert 'val_cfg' not in cfg
+    assert 'save_best' not in cfg.default_hooks.checkpoint
+    jitter = transform_of(cfg, 'ColorJitter')
+    assert [jitter[kind] for kind in ('brightness', 'contrast', 'saturation', 'hue')] == [0.4] * 4
+    assert transform_of(cfg, 'RandomCrop').padding_mode == 'reflect'
+
+
+@pytest.mark.parametrize(('leaf', 'epochs'), FINETUNE_EPOCHS.items())
+def test_finetuning_settings_are_plain_values(leaf, epochs):
+    cfg = read(leaf)
+    assert {'data_root', 'examples_per_class', 'seed', 'initialisation', 'batch_size', 'lr'} <= set(cfg)
+    assert cfg.max_epochs == epochs
+    assert leaf.endswith('pcam.py') or {'fold', 'num_folds', 'group_by'} <= set(cfg)
+
+
+def test_poly_schedule_is_the_stated_one_at_every_iteration():
+    cfg = read(PROTOCOL_PRETRAIN[0])
+    (settings,) = cfg.param_scheduler
+    assert settings.pop('type') == 'PolyLR'
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], lr=cfg.lr)
+    scheduler = PolyLR(optimiser, **settings)
+    for iteration in range(cfg.max_iters):
+        wanted = 2.5e-4 * (1 - iteration / 40_000) ** 0.9
+        assert optimiser.param_groups[0]['lr'] == pytest.approx(wanted, abs=1e-9), iteration
+        optimiser.step()
+        scheduler.step()
+    assert optimiser.param_groups[0]['lr'] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize('leaf', FINETUNE_EPOCHS)
+def test_exponential_schedule_is_the_stated_one(leaf):
+    (settings,) = read(leaf).param_scheduler
+    assert settings.pop('type') == 'ExponentialLR'
+    assert settings.by_epoch  # whatever the number of iterations an epoch has
+    optimiser = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
+    scheduler = ExponentialLR(optimiser, **settings)
+    for epoch in range(FINETUNE_EPOCHS[leaf]):
+        assert optimiser.param_groups[0]['lr'] == pytest.approx(1e-4 * 0.94**epoch, rel=1e-9), epoch
+        optimiser.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize('leaf', CLASS_LABELS)
+def test_class_label_loss_is_the_mean_binary_cross_entropy(leaf):
+    from mmpretrain.structures import DataSample
+
+    cfg = read(leaf)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        head = MODELS.build(cfg.model.head)
+        preprocessor = MODELS.build(dict(type='ClsDataPreprocessor', **cfg.data_preprocessor))
+    labels = [[0, 19], [], [7]]
+    samples = [DataSample().set_gt_label(torch.tensor(present, dtype=torch.long)) for present in labels]
+    images = [torch.zeros(3, 8, 8, dtype=torch.uint8) for _ in labels]
+    batch = preprocessor(dict(inputs=images, data_samples=samples), training=True)
+    features = torch.randn(3, 512, generator=torch.Generator().manual_seed(0))
+    loss = head.loss((features,), batch['data_samples'])['loss']
+    targets = torch.zeros(3, 20)
+    for row, present in enumerate(labels):
+        targets[row, present] = 1
+    torch.testing.assert_close(loss, torch.nn.BCEWithLogitsLoss()(head.fc(features), targets))
