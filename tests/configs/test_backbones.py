@@ -78,6 +78,9 @@ def test_trains_in_both_phases_and_converts_in_between(small_config, tmp_path, b
     assert carried.target.kind == COUNTERPART_IN_MMPRETRAIN.get(backbone.name, ADAPTER)
     assert carried.key_map.verdict.name == 'exact'
     assert [stage.largest for stage in carried.verification.stages] == [0.0] * len(carried.verification.stages)
+    by_default = carry_over(trained, verified=False)
+    assert by_default.target.kind == carried.target.kind
+    assert set(by_default.conversion.state) == set(carried.conversion.state)
     initialisation = tmp_path / 'initialisation.pth'
     write(carried, initialisation)
 
