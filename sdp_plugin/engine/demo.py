@@ -221,7 +221,8 @@ class Demo:
         self.report(f'picture: {path}')
 
     def _segment(self, name: str, data: MiniatureData) -> list:
-        cfg = load_config(self.configs / PRETRAININGS[name].config, dict(data_root=str(data.voc.resolve())))
+        training = PRETRAININGS[name]
+        cfg = load_config(self.configs / training.config, {**training.options, 'data_root': str(data.voc.resolve())})
         checkpoint = latest_checkpoint(self._work_dir(f'pre-training: {name}'))
         return segment_test_images(cfg, checkpoint, range(IMAGES_IN_FIGURE))
 

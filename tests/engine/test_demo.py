@@ -28,9 +28,8 @@ def test_another_demonstration_in_the_folder_is_refused(tmp_path):
 def test_runs_and_runs_again(tmp_path, monkeypatch, small_data):
     monkeypatch.setattr(demo, 'write_miniature', lambda root, report: small_data)
     monkeypatch.setattr(demo, 'IMAGES_IN_FIGURE', 1)
-    smallest = dict(batch_size=2, num_workers=0)
-    monkeypatch.setattr(demo, 'FINETUNINGS', with_options(demo.FINETUNINGS, **smallest, examples_per_class=1))
-    monkeypatch.setattr(demo, 'PRETRAININGS', with_options(demo.PRETRAININGS, **smallest, crop_size=(33, 33)))
+    monkeypatch.setattr(demo, 'FINETUNINGS', smallest(demo.FINETUNINGS, examples_per_class=1))
+    monkeypatch.setattr(demo, 'PRETRAININGS', smallest(demo.PRETRAININGS, crop_size=(33, 33)))
     lines = []
     results = Demo(tmp_path, CONFIGS, SHORTEST, report=lines.append).run()
 
@@ -51,8 +50,13 @@ def test_runs_and_runs_again(tmp_path, monkeypatch, small_data):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*.pth')} == written
 
 
-def with_options(trainings: dict, **options) -> dict:
-    return {
-        name: demo.Training(t.config, t.length, t.length_from, {**t.options, **options})
-        for name, t in trainings.items()
-    }
+def smallest(trainings: dict, **options) -> dict:
+    """The trainings of the demonstration with two images a batch and a ResNet-18 of an eighth's width."""
+    narrow = {'depth': 18, 'stem_channels': 8, 'base_channels': 8}
+    options |= {f'model.backbone.{name}': value for name, value in narrow.items()}
+    made = {}
+    for name, training in trainings.items():
+        head = 'decode_head' if 'deeplabv2' in training.config else 'head'
+        small = {**training.options, 'batch_size': 2, **options, f'model.{head}.in_channels': 64}
+        made[name] = demo.Training(training.config, training.length, training.length_from, small)
+    return made
