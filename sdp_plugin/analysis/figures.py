@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from sdp_plugin.analysis.drawing import DPI, PANEL_INCHES, class_patches, over_faded, save_figure, show_image
 from sdp_plugin.datasets.palette import VOC_VOID, voc_palette
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path
 
-DPI = 120
-PANEL_INCHES = 2.2
 TILE_INCHES = 1.1
 # A narrower sheet would cut its headings off.
 MIN_TILE_COLUMNS = 3
@@ -91,16 +88,16 @@ def save_segmentation_panels(
     )  # fmt: skip
     for index, row in enumerate(rows):
         masks = [row.mask, *(row.predictions[title] for title in titles)]
-        panels = [row.image, _over_faded(row.image, row.scribbles, palette), *(palette[mask] for mask in masks)]
+        panels = [row.image, over_faded(row.image, row.scribbles, palette), *(palette[mask] for mask in masks)]
         for column, panel in enumerate(panels):
             axes = figure.add_subplot(grid[index, column])
-            _show(axes, panel)
+            show_image(axes, panel)
             if index == 0:
                 axes.set_title(heads[column], fontsize=9, pad=4)
             if column == 0 and row.title:
                 axes.set_ylabel(row.title, fontsize=7, labelpad=3)
     figure.legend(handles=entries, loc='lower center', ncol=min(columns, len(entries)), fontsize=8, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def save_contact_sheet(blocks: Sequence[TileBlock], path: str | os.PathLike, columns: int = 8) -> None:
@@ -140,10 +137,10 @@ def save_contact_sheet(blocks: Sequence[TileBlock], path: str | os.PathLike, col
             left = 0.12 + column * (TILE_INCHES + 0.08)
             bottom = top - line * line_inches[number] - TILE_INCHES
             axes = figure.add_axes((left / width, bottom / height, TILE_INCHES / width, TILE_INCHES / height))
-            _show(axes, np.asarray(tile), colour)
+            show_image(axes, np.asarray(tile), colour)
             axes.set_xlabel(caption, fontsize=7, labelpad=2)
         top -= lines[number] * line_inches[number]
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _prediction_titles(rows: Sequence[SegmentationRow]) -> list[str]:
@@ -165,30 +162,4 @@ def _prediction_titles(rows: Sequence[SegmentationRow]) -> list[str]:
 
 def _legend(rows: Sequence[SegmentationRow], class_names: Sequence[str] | None, palette: np.ndarray) -> list[Patch]:
     masks = [mask for row in rows for mask in (row.scribbles, row.mask, *row.predictions.values())]
-    shown = sorted({int(index) for mask in masks for index in np.unique(mask)} - {VOC_VOID})
-    known = dict(enumerate(class_names or ()))
-    names = {index: known.get(index, f'class {index}') for index in shown}
-    if any((row.mask == VOC_VOID).any() for row in rows):
-        names[VOC_VOID] = 'void'
-    return [
-        Patch(facecolor=palette[index] / 255, edgecolor='0.5', linewidth=0.5, label=name)
-        for index, name in names.items()
-    ]
-
-
-def _over_faded(image: np.ndarray, scribbles: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """The scribbles in their colours over the image, grey and pale, so that black background strokes show as well."""
-    pale = 150 + 0.41 * image.mean(axis=2, keepdims=True)
-    return np.where((scribbles != VOC_VOID)[..., None], palette[scribbles], pale.astype(np.uint8))
-
-
-def _show(axes: Axes, image: np.ndarray, frame: str = '0.6') -> None:
-    axes.imshow(image, interpolation='nearest')
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set(color=frame, linewidth=0.8)
-
-
-def _save(figure: Figure, path: str | os.PathLike) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+    return class_patches(masks, class_names, palette, with_void=any((row.mask == VOC_VOID).any() for row in rows))
