@@ -2,5 +2,6 @@
 
 from sdp_plugin.engine.hooks import InitialisationHook, ModelCardHook
 from sdp_plugin.engine.progress import ProgressLineHook
+from sdp_plugin.engine.snapshots import PredictionSnapshotHook
 
-__all__ = ['InitialisationHook', 'ModelCardHook', 'ProgressLineHook']
+__all__ = ['InitialisationHook', 'ModelCardHook', 'PredictionSnapshotHook', 'ProgressLineHook']

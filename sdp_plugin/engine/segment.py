@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.device import get_device
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 
 from sdp_plugin.checkpoints import load_checkpoint
+from sdp_plugin.engine.samples import id_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ class Segmented:
     prediction: np.ndarray
 
 
-@torch.no_grad()
 def segment_test_images(cfg: Config, checkpoint: str | Path, indices: Sequence[int]) -> list[Segmented]:
     """Segment images of a config's test set.
 
@@ -52,15 +53,26 @@ def segment_test_images(cfg: Config, checkpoint: str | Path, indices: Sequence[i
         model = MODELS.build(cfg.model)
     model.load_state_dict(load_checkpoint(checkpoint)['state_dict'], strict=True)
     model.to(get_device()).eval()
-    return [_segment(model, dataset, index) for index in indices]
+    return [segment_item(model, dataset, index) for index in indices]
 
 
-def _segment(model: torch.nn.Module, dataset: torch.utils.data.Dataset, index: int) -> Segmented:
+@torch.no_grad()
+def segment_item(model: BaseModel, dataset: BaseDataset, index: int) -> Segmented:
+    """Segment an image of a test set with a segmentor that is in test mode.
+
+    Args:
+        model (BaseModel): The segmentor.
+        dataset (BaseDataset): A test set with full masks.
+        index (int): Position in it.
+
+    Returns:
+        Segmented: The image, its full mask and the prediction.
+    """
     packed = dataset[index]
     prediction = model.test_step(pseudo_collate([packed]))[0].pred_sem_seg.data[0]
     image = packed['inputs'].permute(1, 2, 0).numpy()
     return Segmented(
-        image_id=dataset.get_data_info(index)['image_id'],
+        image_id=id_of(dataset.get_data_info(index), index),
         image=cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
         mask=packed['data_samples'].gt_sem_seg.data[0].numpy().astype(np.uint8),
         prediction=prediction.cpu().numpy().astype(np.uint8),
