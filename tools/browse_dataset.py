@@ -43,7 +43,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, such as one of configs/pretrain or configs/finetune')
     target = parser.add_mutually_exclusive_group()
-    target.add_argument('--out', default='work_dirs/browse', metavar='FOLDER', help='write PNGs there (default: %(default)s)')
+    target.add_argument(
+        '--out', default='work_dirs/browse', metavar='FOLDER', help='write PNGs there (default: %(default)s)'
+    )
     target.add_argument('--show', action='store_true', help='open windows instead, one after the other')
     parser.add_argument('--split', choices=SPLITS, default='train', help='default: %(default)s')
     parser.add_argument('--count', type=_at_least(1), default=8, help='samples (default: %(default)s)')
