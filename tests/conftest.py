@@ -90,6 +90,13 @@ def small_config(small_options, tmp_path):
     return load
 
 
+def _forget_loggers() -> None:
+    """Forget mmengine's loggers: those of earlier tests write to streams that pytest has closed since."""
+    from mmengine.logging import MMLogger
+
+    MMLogger._instance_dict.clear()
+
+
 @pytest.fixture
 def run_tool(monkeypatch, capsys):
     """``run_tool(NAME, *arguments, options={})`` runs ``tools/NAME`` in this process, ``options`` as ``--cfg-options``.
@@ -103,6 +110,7 @@ def run_tool(monkeypatch, capsys):
         if options:
             arguments += ('--cfg-options', *(f'{key}={value}' for key, value in options.items()))
         monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, arguments)])
+        _forget_loggers()
         with pytest.raises(SystemExit) as exit_info:
             runpy.run_path(str(tool), run_name='__main__')
         return exit_info.value.code or 0, *capsys.readouterr()

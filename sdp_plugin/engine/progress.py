@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from sdp_plugin.registry import HOOKS
@@ -79,4 +80,9 @@ def output_to(path: Path) -> Iterator[None]:
     """Append what is printed within the block to a file; a :class:`ProgressLineHook` still reaches the terminal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'a', encoding='utf-8') as log, redirect_stdout(log), redirect_stderr(log):
-        yield
+        try:
+            yield
+        finally:
+            # The run's logger outlives the block, and must not write to a file that is closed by then.
+            logger = MMLogger.get_current_instance()
+            logger.handlers = [handler for handler in logger.handlers if getattr(handler, 'stream', None) is not log]

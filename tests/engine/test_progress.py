@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MMLogger
 
 from sdp_plugin.engine.progress import ProgressLineHook, output_to
 
@@ -88,3 +89,12 @@ def test_output_returns_when_the_training_fails(tmp_path, capsys):
         fail()
     print('on the terminal')
     assert capsys.readouterr().out == 'on the terminal\n'
+
+
+def test_a_logger_of_the_block_can_be_used_after_it(tmp_path, capsys):
+    with output_to(tmp_path / 'console.log'):
+        logger = MMLogger.get_instance('test-progress')
+        logger.info('inside')
+    logger.info('outside')
+    assert 'inside' in (tmp_path / 'console.log').read_text()
+    assert 'Logging error' not in capsys.readouterr().err

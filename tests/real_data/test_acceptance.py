@@ -33,7 +33,7 @@ ITERATIONS = 200
 # At higher rates the loss of so small a batch leaps to 10 and more first, and its fall from there shows nothing.
 SHORT_PRETRAINING = dict(max_iters=ITERATIONS, crop_size=(65, 65), batch_size=4, lr=2.5e-5, num_workers=0)
 # Half the size of the patches, for a quarter of the time.
-SHORT_FINETUNING = dict(examples_per_class=100, max_epochs=10, batch_size=16, input_size=48, num_workers=0)
+SHORT_FINETUNING = dict(examples_per_class=100, max_epochs=15, lr=3e-4, batch_size=16, input_size=48, num_workers=0)
 SEEDS = (0, 1, 2)
 
 
