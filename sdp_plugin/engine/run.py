@@ -58,7 +58,7 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
         newest = latest_checkpoint(cfg.work_dir) or 'the beginning: no checkpoint was written yet'
         runner.logger.warning(f'Interrupted. The same command with --resume goes on from {newest}')
         raise
-    metrics = runner.test() if cfg.get('test_dataloader') else {}
+    metrics = _plain(runner.test()) if cfg.get('test_dataloader') else {}
     if is_main_process():
         _write_results(cfg, metrics)
         runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')
@@ -84,7 +84,12 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
     prepare_cpu_group(cfg)
     runner = Runner.from_cfg(cfg)
     _load_all(runner, checkpoint)
-    return runner.test()
+    return _plain(runner.test())
+
+
+def _plain(metrics: dict) -> dict[str, float]:
+    # MMSegmentation's metrics are NumPy scalars, which JSON does not know.
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def _load_all(runner: Runner, checkpoint: str | Path) -> None:
@@ -129,6 +134,6 @@ def _write_results(cfg: Config, metrics: dict[str, float]) -> None:
         config=str(cfg.filename),
         settings={name: cfg[name] for name in PLACES if name in cfg},
         metrics=metrics,
-        versions=dict(sdp_plugin=__version__, torch=torch.__version__),
+        versions=dict(sdp_plugin=__version__, torch=str(torch.__version__)),
     )
-    write_text_atomically(Path(cfg.work_dir) / RESULTS_FILE, json.dumps(results, indent=2, default=str) + '\n')
+    write_text_atomically(Path(cfg.work_dir) / RESULTS_FILE, json.dumps(results, indent=2) + '\n')
