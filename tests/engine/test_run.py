@@ -114,6 +114,13 @@ def test_results_are_written(small_config, tmp_path):
     assert results['config'].endswith(PCAM)
 
 
+def test_results_of_a_segmentation_are_numbers_too(small_config, tmp_path):
+    metrics = train(small_config(SCRIBBLES, max_iters=1))
+    results = json.loads((tmp_path / 'run' / 'results.json').read_text())
+    assert results['metrics'] == metrics
+    assert 0 <= results['metrics']['mIoU'] <= 100
+
+
 def test_a_test_gives_the_metrics_that_training_ended_with(small_config, tmp_path):
     trained = train(small_config(PCAM, max_epochs=1))
     assert run.test(small_config(PCAM, 'again'), tmp_path / 'run' / 'epoch_1.pth') == trained
