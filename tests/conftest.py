@@ -78,7 +78,7 @@ def small_options(small_data) -> Callable[..., dict]:
 @pytest.fixture
 def small_config(small_options, tmp_path):
     """``small_config(config, **options)``: the config that :func:`small_options` makes small, with a work directory."""
-    from sdp_plugin.engine.settings import load_config
+    from sdp_plugin.settings import load_config
 
     def load(config: str, work_dir: str = 'run', **options):
         cfg = load_config(ROOT / 'configs' / config, small_options(config, **options))

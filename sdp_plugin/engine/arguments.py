@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from sdp_plugin.engine.settings import load_config
 from sdp_plugin.errors import UserError
+from sdp_plugin.settings import load_config
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,12 +16,12 @@ from sdp_plugin.datasets.cards import VOC_2012
 from sdp_plugin.engine.progress import output_to
 from sdp_plugin.engine.run import RESULTS_FILE, latest_checkpoint, train
 from sdp_plugin.engine.segment import segment_test_images
-from sdp_plugin.engine.settings import load_config
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.prepare.miniature import MiniatureData, write_miniature
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
+from sdp_plugin.settings import load_config
 
 
 @dataclass(frozen=True)

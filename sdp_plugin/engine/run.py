@@ -15,9 +15,9 @@ from mmengine.runner import Runner
 from sdp_plugin import __version__
 from sdp_plugin.checkpoints import register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
-from sdp_plugin.engine.settings import PLACES
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.settings import PLACES
 
 RESULTS_FILE = 'results.json'
 CHECKPOINT_NAME = re.compile(r'(iter|epoch)_\d+\.pth')

@@ -31,8 +31,8 @@ from sdp_plugin.conversion.backbone_table import (
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.conversion.initialise import load_initialisation
 from sdp_plugin.conversion.trunks import ADAPTER
-from sdp_plugin.engine.settings import load_config
 from sdp_plugin.errors import UserError
+from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 SIZE = 97

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from sdp_plugin.engine.settings import PLACES, load_config
 from sdp_plugin.errors import UserError
+from sdp_plugin.settings import PLACES, load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
