@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sdp_plugin.datasets.cards import CRC
-from sdp_plugin.datasets.tile_dataset import Tiles
+from sdp_plugin.datasets.listing.crc import CLASS_FOLDERS, group_pattern
+from sdp_plugin.datasets.listing.tiles import Tiles
 from sdp_plugin.datasets.tile_folder import TileFolderDataset
-from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
-
-GROUP_PATTERNS: Mapping[str, str | None] = {'none': None, 'source_image': r'CRC-Prim-HE-\d+'}
 
 
 @DATASETS.register_module()
@@ -41,15 +39,14 @@ class CRCDataset(TileFolderDataset):
     METAINFO = CRC.metainfo()
 
     def __init__(self, data_root: str = '', split: str = 'train', group_by: str = 'none', **kwargs) -> None:
-        if group_by not in GROUP_PATTERNS:
-            raise UserError('Unknown group_by.', looked_for=', '.join(GROUP_PATTERNS), found=repr(group_by))
-        super().__init__(data_root=data_root, split=split, group_pattern=GROUP_PATTERNS[group_by], **kwargs)
+        super().__init__(data_root=data_root, split=split, group_pattern=group_pattern(group_by), **kwargs)
 
     def class_folders(self) -> Sequence[str]:
         """``01_TUMOR`` to ``08_EMPTY``."""
-        return [f'{number:02}_{name}' for number, name in enumerate(CRC.classes, start=1)]
+        return CLASS_FOLDERS
 
-    def _list_tiles(self) -> Tiles:
-        tiles = super()._list_tiles()
+    def list_tiles(self) -> Tiles:
+        """All tiles, with a warning where they are not 5,000."""
+        tiles = super().list_tiles()
         self._warn_of_size(len(tiles), CRC.sizes['all'], 'the folder')
         return tiles

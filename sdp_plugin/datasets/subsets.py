@@ -69,15 +69,9 @@ def draw_examples(
         UserError: A class has fewer examples (the message counts all classes), the number is not a positive integer,
             a key is there twice, or keys and labels differ in length.
     """
-    if not is_integer(examples_per_class) or examples_per_class < 1:
-        raise UserError(
-            'The number of examples a class is not a positive integer.',
-            looked_for='examples_per_class=1 or more, or None for all',
-            found=repr(examples_per_class),
-        )
     labels = checked_labels(keys, labels)
     names = class_names_of(labels, class_names)
-    _check_enough(labels, examples_per_class, names)
+    check_drawable(labels, examples_per_class, names)
 
     ranks = hash_ranks(keys, seed, 'subset')
     drawn = []
@@ -85,6 +79,35 @@ def draw_examples(
         members = np.flatnonzero(labels == class_index)
         drawn.append(members[np.argsort(ranks[members])[:examples_per_class]])
     return np.sort(np.concatenate(drawn))
+
+
+def check_drawable(labels: np.ndarray, examples_per_class: int, names: dict[int, str]) -> None:
+    """Check that a draw is possible, without drawing.
+
+    Args:
+        labels (np.ndarray): The class index of each example, shape (N,).
+        examples_per_class (int): How many of each class, at least 1.
+        names (dict[int, str]): The classes, see :func:`class_names_of`.
+
+    Raises:
+        UserError: The number is not a positive integer, or a class has fewer examples.
+    """
+    if not is_integer(examples_per_class) or examples_per_class < 1:
+        raise UserError(
+            'The number of examples a class is not a positive integer.',
+            looked_for='examples_per_class=1 or more, or None for all',
+            found=repr(examples_per_class),
+        )
+    counts = Counter(labels.tolist())
+    if all(counts[index] >= examples_per_class for index in names):
+        return
+    fewest = min(counts[index] for index in names)
+    raise UserError(
+        'A class has too few examples in the training part.',
+        looked_for=f'{examples_per_class} of each class',
+        found=count_classes(labels, names),
+        remedy=f'set examples_per_class to at most {fewest}' if fewest else 'check the labels and the data folder',
+    )
 
 
 def checked_labels(keys: Sequence, labels: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -112,19 +135,6 @@ def count_classes(labels: np.ndarray, names: dict[int, str]) -> str:
     """How many examples each class has, as text for messages: ``'normal 12, tumour 30'``."""
     counts = Counter(labels.tolist())
     return ', '.join(f'{name} {counts[index]}' for index, name in names.items())
-
-
-def _check_enough(labels: np.ndarray, examples_per_class: int, names: dict[int, str]) -> None:
-    counts = Counter(labels.tolist())
-    if all(counts[index] >= examples_per_class for index in names):
-        return
-    fewest = min(counts[index] for index in names)
-    raise UserError(
-        'A class has too few examples in the training part.',
-        looked_for=f'{examples_per_class} of each class',
-        found=count_classes(labels, names),
-        remedy=f'set examples_per_class to at most {fewest}' if fewest else 'check the labels and the data folder',
-    )
 
 
 def _check_seed(seed: int) -> None:

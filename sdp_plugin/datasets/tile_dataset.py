@@ -4,39 +4,14 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from sdp_plugin.datasets.cards import DataCard
+from sdp_plugin.datasets.listing.tiles import Tiles, resolve_split
 from sdp_plugin.datasets.subsets import draw_examples
 from sdp_plugin.errors import UserError
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """The tiles that a data set found, before anything is drawn.
-
-    Args:
-        keys (list[str]): N different names, the same on every machine and for every encoding of the tiles.
-        labels (np.ndarray): int64 class indices, shape (N,).
-        sources (list[dict]): What the loading transform needs of each tile.
-    """
-
-    keys: list[str]
-    labels: np.ndarray
-    sources: list[dict]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def take(self, positions: np.ndarray) -> Tiles:
-        """The tiles at these positions, in the order of the positions."""
-        return Tiles([self.keys[i] for i in positions], self.labels[positions], [self.sources[i] for i in positions])
 
 
 class TileDataset(BaseDataset):
@@ -59,7 +34,6 @@ class TileDataset(BaseDataset):
     """
 
     CARD: DataCard | None = None
-    SPLITS: Mapping[str, str] = {'train': 'train', 'val': 'val', 'valid': 'val', 'test': 'test'}
 
     def __init__(
         self,
@@ -106,9 +80,7 @@ class TileDataset(BaseDataset):
         return [f'Folder: \t{self.data_root}', f'Split: \t{self.split}', f'Examples: \t{examples}']
 
     def _resolve_split(self, split: str) -> str:
-        if split not in self.SPLITS:
-            raise UserError('Unknown split.', looked_for=', '.join(self.SPLITS), found=repr(split))
-        return self.SPLITS[split]
+        return resolve_split(split)
 
     def _warn_of_size(self, found: int, expected: int, what: str) -> None:
         if found == expected:
@@ -119,24 +91,3 @@ class TileDataset(BaseDataset):
             logger='current',
             level=logging.WARNING,
         )
-
-
-def existing_folder(path: str | Path, holds: str) -> Path:
-    """``path`` as a Path, ``~`` expanded, if it is a folder.
-
-    Args:
-        path (str | Path): The folder.
-        holds (str): What it should hold, for the message.
-
-    Raises:
-        UserError: There is no such folder.
-    """
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        raise UserError(
-            'The data folder is missing.',
-            looked_for=f'{folder.absolute()} with {holds}',
-            found='a file' if folder.exists() else 'nothing',
-            remedy='set data_root to the folder that holds the data',
-        )
-    return folder

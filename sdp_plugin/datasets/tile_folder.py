@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
-
-from sdp_plugin.datasets.folds import check_fold, grouped_folds, stratified_folds
-from sdp_plugin.datasets.tile_dataset import TileDataset, Tiles, existing_folder
+from sdp_plugin.datasets.folds import check_fold
+from sdp_plugin.datasets.listing.tile_folder import class_folders_in, compiled, folds_of, in_split, list_tiles
+from sdp_plugin.datasets.listing.tiles import Tiles
+from sdp_plugin.datasets.tile_dataset import TileDataset
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
-
-IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff'})
 
 
 @DATASETS.register_module()
@@ -69,9 +64,9 @@ class TileFolderDataset(TileDataset):
         self.num_folds = num_folds
         self.fold = fold
         self.fold_seed = fold_seed
-        self.group_pattern = _compiled(group_pattern)
+        self.group_pattern = compiled(group_pattern)
         if classes is None and 'classes' not in self.METAINFO:
-            classes = _folders_in(existing_folder(data_root, holds='a folder for each class'))
+            classes = class_folders_in(data_root)
         super().__init__(data_root=data_root, split=split, classes=classes, **kwargs)
 
     def class_folders(self) -> Sequence[str]:
@@ -80,11 +75,11 @@ class TileFolderDataset(TileDataset):
 
     def find_tiles(self) -> Tiles:
         """List the tiles of the class folders and keep those of the split."""
-        tiles = self._list_tiles()
+        tiles = self.list_tiles()
         if self.num_folds is None:
             return tiles
-        in_test = self._folds_of(tiles) == self.fold
-        return tiles.take(np.flatnonzero(in_test if self.split == 'test' else ~in_test))
+        folds = folds_of(tiles, self.num_folds, self.fold_seed, self.group_pattern, self.metainfo['classes'])
+        return tiles.take(in_split(folds, self.fold, self.split))
 
     def extra_repr(self) -> list[str]:
         """Lines for ``repr``, with the fold."""
@@ -103,77 +98,6 @@ class TileFolderDataset(TileDataset):
             )
         return split
 
-    def _list_tiles(self) -> Tiles:
-        root = existing_folder(self.data_root, holds='a folder for each class')
-        keys, labels, sources = [], [], []
-        for label, name in enumerate(self.class_folders()):
-            for key, path in _tiles_in(root / name).items():
-                keys.append(key)
-                labels.append(label)
-                sources.append({'img_path': str(path)})
-        return Tiles(keys, np.array(labels, dtype=np.int64), sources)
-
-    def _folds_of(self, tiles: Tiles) -> np.ndarray:
-        if self.group_pattern is None:
-            return stratified_folds(tiles.keys, tiles.labels, self.num_folds, self.fold_seed, self.metainfo['classes'])
-        groups = groups_of(tiles.keys, self.group_pattern)
-        return grouped_folds(groups, tiles.labels, self.num_folds, self.fold_seed)
-
-
-def groups_of(keys: Sequence[str], pattern: re.Pattern) -> list[str]:
-    """What the pattern finds in each key: its first group, or without one the whole match.
-
-    Raises:
-        UserError: A key in which the pattern finds nothing.
-    """
-    matches = [pattern.search(key) for key in keys]
-    unmatched = [key for key, match in zip(keys, matches, strict=True) if match is None]
-    if unmatched:
-        raise UserError(
-            f'{len(unmatched)} of {len(keys)} tiles have a name that does not tell their group.',
-            looked_for=pattern.pattern,
-            found=', '.join(unmatched[:3]),
-            remedy='rename the tiles, or do not group the folds',
-        )
-    return [match.group(1 if pattern.groups else 0) for match in matches]
-
-
-def _folders_in(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
-    if len(names) < 2:
-        raise UserError(
-            'There are fewer than two class folders.', looked_for=f'{root}/<class>/<tile>.png', found=names or 'none'
-        )
-    return names
-
-
-def _tiles_in(folder: Path) -> dict[str, Path]:
-    """The tiles of a class folder by key (``<folder>/<name without suffix>``), sorted by key."""
-    if not folder.is_dir():
-        found = sorted(entry.name for entry in folder.parent.iterdir())
-        raise UserError('A class folder is missing.', looked_for=folder, found=', '.join(found[:12]) or 'nothing')
-    tiles: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.'):
-            continue
-        # File systems differ in how they compose accented letters.
-        key = unicodedata.normalize('NFC', f'{folder.name}/{path.stem}')
-        if key in tiles:
-            raise UserError(
-                'Two files are of the same tile.', found=f'{tiles[key]} and {path}', remedy='keep one of them'
-            )
-        tiles[key] = path
-    if not tiles:
-        raise UserError(
-            'A class folder holds no image.', looked_for=f'{folder}/*{{{",".join(sorted(IMAGE_SUFFIXES))}}}'
-        )
-    return dict(sorted(tiles.items()))
-
-
-def _compiled(pattern: str | None) -> re.Pattern | None:
-    if pattern is None:
-        return None
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise UserError(f'group_pattern is no regular expression: {error}.', found=pattern) from error
+    def list_tiles(self) -> Tiles:
+        """All tiles of the class folders, before they are divided."""
+        return list_tiles(self.data_root, self.class_folders())

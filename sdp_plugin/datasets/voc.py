@@ -7,16 +7,10 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 
 from sdp_plugin.datasets.cards import VOC_2012
+from sdp_plugin.datasets.listing.voc import FILES_OF_AN_IMAGE, list_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 
-# What a folder of data_prefix adds to an image's record, and the suffix of its files.
-FILES_OF_AN_IMAGE = {
-    'img_path': '.jpg',
-    'seg_map_path': '.png',
-    'scribble_path': '.xml',
-    'annotation_path': '.xml',
-}
 FOREGROUND_CLASSES = VOC_2012.classes[1:]
 
 
@@ -58,34 +52,9 @@ class VOCDataset(BaseSegDataset):
             that MMSegmentation's transforms expect.
         """
         folders = {key: Path(folder) for key, folder in self.data_prefix.items() if folder is not None}
-        for key, folder in folders.items():
-            if not folder.is_dir():
-                raise UserError(
-                    f'The folder for {key} is missing.',
-                    looked_for=folder,
-                    remedy='set data_root, or data_prefix, to where the data lies (README: "The real thing")',
-                )
-        ids = read_id_list(self.ann_file)
-        records = [{key: str(folder / f'{i}{self.suffixes[key]}') for key, folder in folders.items()} for i in ids]
-        for key, folder in folders.items():
-            self._check_files(key, folder, ids)
+        records = list_images(self.ann_file, folders, self.suffixes)
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
-        return [
-            dict(image_id=image_id, **record, **common, seg_fields=[])
-            for image_id, record in zip(ids, records, strict=True)
-        ]
-
-    def _check_files(self, key: str, folder: Path, ids: list[str]) -> None:
-        there = {path.name for path in folder.iterdir()}
-        missing = [i for i in ids if f'{i}{self.suffixes[key]}' not in there]
-        if missing:
-            raise UserError(
-                f'{len(missing)} of {len(ids)} images in {self.ann_file} have no {key.removesuffix("_path")} file.',
-                looked_for=folder / f'{missing[0]}{self.suffixes[key]}',
-                found=f'{len(there)} files in {folder}; missing are {", ".join(missing[:5])}'
-                + (', ...' if len(missing) > 5 else ''),
-                remedy='complete the download, or take those ids out of the list',
-            )
+        return [dict(image_id=image_id, **record, **common, seg_fields=[]) for image_id, record in records.items()]
 
 
 @DATASETS.register_module()
@@ -96,39 +65,3 @@ class VOCClassLabelDataset(VOCDataset):
     """
 
     METAINFO = dict(classes=FOREGROUND_CLASSES, palette=VOC_2012.metainfo()['palette'][1:])
-
-
-def read_id_list(path: str | Path) -> list[str]:
-    """Read a list of image ids, one a line; blank lines are passed over.
-
-    Args:
-        path (str | Path): The list file.
-
-    Returns:
-        list[str]: The ids in the file's order.
-
-    Raises:
-        UserError: If the file is missing, empty, no text, or names an id twice.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError('The list of image ids is missing.', looked_for=path, remedy='set ann_file to a list of ids')
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError('The list of image ids is no text file.', found=f'{path}: {error}') from error
-    ids = [line.strip() for line in lines if line.strip()]
-    if not ids:
-        raise UserError('The list of image ids is empty.', looked_for='one id a line', found=path)
-    columns = next((i for i in ids if '/' in i or ' ' in i), None)
-    if columns is not None:
-        raise UserError(
-            'The list of image ids has more than ids in it.',
-            looked_for='lines such as 2007_000032',
-            found=f'{columns!r} in {path}',
-            remedy='use a list of bare ids, as in ImageSets/Segmentation',
-        )
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise UserError('The list of image ids names an id twice.', found=f'{twice} in {path}')
-    return ids

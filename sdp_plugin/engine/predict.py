@@ -20,7 +20,7 @@ from rich.progress import track
 
 from sdp_plugin.analysis.figures import TileBlock, save_contact_sheet
 from sdp_plugin.checkpoints import config_of, load_checkpoint
-from sdp_plugin.datasets.tile_folder import IMAGE_SUFFIXES
+from sdp_plugin.datasets.listing.tile_folder import IMAGE_SUFFIXES
 from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.errors import UserError

@@ -8,7 +8,8 @@ import pytest
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from sdp_plugin.datasets.voc import VOCClassLabelDataset, VOCDataset, read_id_list
+from sdp_plugin.datasets.listing.voc import read_id_list
+from sdp_plugin.datasets.voc import VOCClassLabelDataset, VOCDataset
 from sdp_plugin.errors import UserError
 
 IDS = ['2007_000032', '2007_000039', '2007_000063']
