@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 
 import cv2
-import h5py
-import numpy as np
 from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
+from torch.utils.data import get_worker_info
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.datasets.hdf5_reading import ImageReader, open_images
 from sdp_plugin.registry import TRANSFORMS
-
-CHUNK_CACHE_BYTES = 64 * 2**20
 
 
 @TRANSFORMS.register_module()
 class LoadPatch(BaseTransform):
     """Load a patch from an array of RGB images in an HDF5 file.
 
-    A file is opened once a process, when its first patch is asked for, and stays open. Handles are neither pickled
-    (spawned workers open their own) nor used after a fork (a handle shared with the parent would share its position).
+    A file is opened once a process, when its first patch is asked for, and stays open. How it is read depends on how
+    it is stored, see :mod:`sdp_plugin.datasets.hdf5_reading`; the log says so. Layouts that are slow to read at random
+    are decoded once, into a cache file that all workers share if the patches are large in number.
 
     Required Keys:
 
@@ -35,55 +34,37 @@ class LoadPatch(BaseTransform):
 
     Args:
         array (str): The name of the array in the file, of shape (N, H, W, 3) and uint8. Defaults to ``'x'``.
+        cache_dir (str | None): The folder for a cache file, should one be needed. Defaults to the file's own folder
+            or, if that is read-only, the user's cache folder.
 
     Raises:
         UserError: While loading: the file or the array is missing, of another type or shape, or cannot be read.
     """
 
-    def __init__(self, array: str = 'x') -> None:
+    def __init__(self, array: str = 'x', cache_dir: str | os.PathLike | None = None) -> None:
         self.array = array
-        self._files: dict[str, h5py.File] = {}
-        self._arrays: dict[str, h5py.Dataset] = {}
-        self._process = os.getpid()
+        self.cache_dir = cache_dir
+        self._readers: dict[str, ImageReader] = {}
 
     def transform(self, results: dict) -> dict:
         """Load the patch that ``results`` names."""
-        path, index = results['h5_path'], results['h5_index']
-        try:
-            patch = self._array_of(path)[index]
-        except (OSError, KeyError, IndexError, ValueError, RuntimeError) as error:
-            raise UserError(
-                'A patch cannot be read.',
-                looked_for=f'patch {index} of "{self.array}" in {path}',
-                found=error,
-                remedy='check that the file is there and complete',
-            ) from error
+        patch = self._reader_of(results['h5_path']).read([results['h5_index']])[0]
         results['img'] = cv2.cvtColor(patch, cv2.COLOR_RGB2BGR)
         results['img_shape'] = results['ori_shape'] = patch.shape[:2]
         return results
 
-    def _array_of(self, path: str) -> h5py.Dataset:
-        if self._process != os.getpid():
-            self._close()
-            self._process = os.getpid()
-        if path not in self._arrays:
-            # HDF5's own cache of 1 MiB holds no chunk of a few dozen patches, which it would then read anew for each.
-            self._files[path] = h5py.File(path, 'r', rdcc_nbytes=CHUNK_CACHE_BYTES)
-            array = self._files[path][self.array]
-            if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
-                raise ValueError(f'{array.dtype} of shape {array.shape}, not uint8 of shape (N, H, W, 3)')
-            self._arrays[path] = array
-        return self._arrays[path]
-
-    def _close(self) -> None:
-        # After a fork this closes the child's copies only. It must come before the file is opened again: HDF5 would
-        # otherwise find the inherited handle and share it.
-        self._arrays.clear()
-        while self._files:
-            self._files.popitem()[1].close()
-
-    def __getstate__(self) -> dict:
-        return {**self.__dict__, '_files': {}, '_arrays': {}}
+    def _reader_of(self, path: str) -> ImageReader:
+        if path not in self._readers:
+            reader = open_images(path, self.array, self.cache_dir, store='file', report=_log)
+            _log(reader.describe())
+            self._readers[path] = reader
+        return self._readers[path]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(array='{self.array}')"
+        return f'{type(self).__name__}(array={self.array!r}, cache_dir={self.cache_dir!r})'
+
+
+def _log(line: str) -> None:
+    worker = get_worker_info()
+    if worker is None or worker.id == 0:
+        print_log(line, logger='current')

@@ -1,0 +1,482 @@
+"""Reading many small images from an array in an HDF5 file, fast on every storage layout.
+
+How to read is decided from the file's own properties:
+
+- images that lie in one piece, uncompressed (a contiguous array, or chunks of whole images), are copied out of a memory
+  map of the file, at the speed of memory and without HDF5;
+- everything else (compressed chunks, or chunks such as h5py's automatic ones that hold parts of thousands of images)
+  is read through HDF5 as long as few chunks are touched. When as many have been read as the file holds, the whole array
+  is decoded in one sequential pass, into memory if it fits and into a memory-mapped cache file if not.
+
+The rule for the pass costs at most twice what the best choice in hindsight would have.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+
+from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
+from sdp_plugin.errors import UserError
+from sdp_plugin.memory import available_memory, readable_size
+
+Store = Literal['memory', 'file']
+Indices = Sequence[int] | np.ndarray
+
+# A pass reads about so much at a time, in whole rows of chunks.
+_PASS_BYTES = 64 * 2**20
+# HDF5's own cache of 1 MiB holds no chunk of a few dozen patches, which it would then decode anew for each.
+_CHUNK_CACHE_BYTES = 64 * 2**20
+# Up to this size each process may hold the decoded array; a cache file would save nothing worth its clutter.
+_SMALL_BYTES = 256 * 10**6
+_SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array of images is stored.
+
+    Args:
+        num_images (int): N.
+        image_shape (tuple[int, int, int]): (H, W, 3).
+        chunk (tuple[int, int, int, int] | None): Shape of a chunk; None for an array that is not chunked.
+        compression (str): The filters of the chunks, or nothing.
+        offsets (np.ndarray | None): Where each image begins in the file, in bytes, int64 of shape (N,); None unless
+            every image lies in one piece.
+    """
+
+    num_images: int
+    image_shape: tuple[int, int, int]
+    chunk: tuple[int, int, int, int] | None
+    compression: str
+    offsets: np.ndarray | None
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of one image."""
+        return int(np.prod(self.image_shape))
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all images, decoded."""
+        return self.num_images * self.image_bytes
+
+    @property
+    def images_a_row(self) -> int:
+        """Images that lie in one row of chunks, which can only be read together."""
+        return self.chunk[0] if self.chunk else 1
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of chunks in the array."""
+        return -(-self.num_images // self.images_a_row)
+
+    def __str__(self) -> str:
+        if self.chunk is None:
+            return 'contiguous'
+        shape = ' x '.join(map(str, self.chunk))
+        return f'in chunks of {shape}, {self.compression}' if self.compression else f'in chunks of {shape}'
+
+
+def open_images(
+    path: str | os.PathLike,
+    name: str = 'x',
+    cache_dir: str | os.PathLike | None = None,
+    store: Store = 'memory',
+    report: Callable[[str], None] | None = None,
+) -> ImageReader:
+    """Open an array of RGB images for random access.
+
+    Args:
+        path (str | os.PathLike): The HDF5 file.
+        name (str): The array, uint8 of shape (N, H, W, 3). Defaults to ``'x'``.
+        cache_dir (str | os.PathLike | None): The folder for a cache file, should one be needed. Defaults to the folder
+            of ``path`` or, if that is read-only, ``sdp_plugin`` in the user's cache folder.
+        store (str): Where decoded images go: ``'memory'`` where they fit into half of the free memory, else a file;
+            ``'file'``, for several processes that read the same array: they share its pages. Arrays below 256 MB stay
+            in memory. Defaults to ``'memory'``.
+        report (Callable[[str], None] | None): Is told the progress of long passes and where a cache file lies.
+
+    Returns:
+        ImageReader: The reader.
+
+    Raises:
+        UserError: The file or the array is missing, damaged, or of another type or shape.
+    """
+    return ImageReader(Path(path).expanduser(), name, cache_dir, store, report)
+
+
+def read_images(path: str | os.PathLike, indices: Indices, name: str = 'x') -> np.ndarray:
+    """Read some images once, each touched chunk of the file once, in the order in which they lie there.
+
+    Args:
+        path (str | os.PathLike): The HDF5 file.
+        indices (Sequence[int] | np.ndarray): Positions in the array, in any order, also repeated.
+        name (str): The array, uint8 of shape (N, H, W, 3). Defaults to ``'x'``.
+
+    Returns:
+        np.ndarray: The images in the order of ``indices``, uint8, RGB, shape (len(indices), H, W, 3).
+
+    Raises:
+        UserError: As :func:`open_images`; or an index lies outside the array; or the images cannot be read.
+    """
+    return open_images(path, name).read_once(indices)
+
+
+class ImageReader:
+    """Random access to the images of one array; made by :func:`open_images`.
+
+    A reader may be pickled and used after a fork: each process opens the file for itself. A cache file is found again,
+    an array in memory is inherited by forked processes but not pickled.
+
+    Attributes:
+        layout (Layout): How the images are stored.
+    """
+
+    def __init__(
+        self, path: Path, name: str, cache_dir: str | os.PathLike | None, store: Store, report: Callable | None
+    ) -> None:
+        if store not in ('memory', 'file'):
+            raise UserError('Unknown place for decoded images.', looked_for="'memory' or 'file'", found=repr(store))
+        self.path = path
+        self.name = name
+        self.cache_dir = cache_dir
+        self.store = store
+        self.report = report
+        with _opened(path) as file:
+            self.layout = _layout_of(_images(file, name, path), path)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._bytes: np.ndarray | None = None  # the file's own bytes, mapped
+        self._decoded: np.ndarray | None = None  # all images, in memory or mapped
+        self._decoded_at: Path | None = None
+        self._dataset: h5py.Dataset | None = None
+        self._process = os.getpid()
+        self._rows_read = 0
+        self._rows_before_pass = self.layout.num_rows
+
+    def __len__(self) -> int:
+        return self.layout.num_images
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, 3)."""
+        return self.layout.image_shape
+
+    def read(self, indices: Indices) -> np.ndarray:
+        """Read images at any positions; made for many calls.
+
+        Args:
+            indices (Sequence[int] | np.ndarray): Positions in the array, in any order, also repeated.
+
+        Returns:
+            np.ndarray: uint8, RGB, shape (len(indices), H, W, 3), a copy.
+
+        Raises:
+            UserError: An index lies outside the array, or the file cannot be read.
+        """
+        indices = self._checked(indices)
+        if self.layout.offsets is not None:
+            return self._gather(indices)
+        if self._decoded is None:
+            self._rows_read += len(np.unique(indices // self.layout.images_a_row))
+            if self._rows_read < self._rows_before_pass or not self._could_prepare():
+                return self._read_touched_rows(indices)
+        return np.take(self._decoded, indices, axis=0)
+
+    def read_once(self, indices: Indices) -> np.ndarray:
+        """Read images that will not be asked for again: as :meth:`read`, but nothing is decoded that is not needed."""
+        indices = self._checked(indices)
+        if self.layout.offsets is not None:
+            return self._gather(indices)
+        if self._decoded is not None:
+            return np.take(self._decoded, indices, axis=0)
+        return self._read_touched_rows(indices)
+
+    def read_all(self) -> np.ndarray:
+        """Read the whole array into memory.
+
+        Returns:
+            np.ndarray: uint8, RGB, shape (N, H, W, 3), the caller's own.
+
+        Raises:
+            UserError: It does not fit into the free memory, or the file cannot be read.
+        """
+        free = available_memory()
+        if free < self.layout.num_bytes:
+            raise UserError(
+                'The images do not fit into memory.',
+                looked_for=f'{readable_size(self.layout.num_bytes)} for {self.path}',
+                found=f'{readable_size(free)} free',
+                remedy='read them in parts',
+            )
+        if self._decoded is not None:
+            return np.array(self._decoded)
+        return self._decode_all()
+
+    def prepare(self) -> None:
+        """Make random access fast now, if it is not yet: one pass over the file, where its layout needs one."""
+        if self.layout.offsets is not None:
+            self._map()
+            return
+        if self._decoded is not None:
+            return
+        size = self.layout.num_bytes
+        if size <= _SMALL_BYTES or (self.store == 'memory' and 2 * size <= available_memory()):
+            self._decoded = self._decode_all()
+        else:
+            self._decoded_at = self._cache_file()
+            self._decoded = np.load(self._decoded_at, mmap_mode='r')
+        self._close()
+
+    def _could_prepare(self) -> bool:
+        try:
+            self.prepare()
+        except CacheError as error:
+            self._rows_before_pass = math.inf
+            if self.report:
+                self.report(f'{error}\nUntil then images are read directly, which is slower.')
+            return False
+        return True
+
+    def describe(self) -> str:
+        """One sentence for the log: how the images are stored, and how they are read."""
+        layout = self.layout
+        return (
+            f'{self.path}: {layout.num_images:,} images of {layout.image_shape[0]} x {layout.image_shape[1]} pixels, '
+            f'{layout}; {self._how()}'
+        )
+
+    def _how(self) -> str:
+        if self.layout.offsets is not None:
+            return 'read from a memory map of the file'
+        if self._decoded_at is not None:
+            return f'decoded into {self._decoded_at} ({readable_size(self.layout.num_bytes)}), which may be deleted'
+        if self._decoded is not None:
+            return f'decoded into memory ({readable_size(self.layout.num_bytes)})'
+        return (
+            f'read through HDF5, {self.layout.images_a_row:,} images at a time, until a pass over the file '
+            f'({readable_size(self.layout.num_bytes)} decoded) is cheaper'
+        )
+
+    def _checked(self, indices: Indices) -> np.ndarray:
+        indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        outside = indices[(indices < 0) | (indices >= len(self))]
+        if len(outside):
+            raise UserError(
+                'An image is asked for that the file does not hold.',
+                looked_for=f'image {outside[0]} of "{self.name}" in {self.path}',
+                found=f'{len(self):,} images',
+            )
+        return indices
+
+    def _map(self) -> np.ndarray:
+        if self._bytes is None:
+            # Slices of a plain array cost a third of those of a memmap object.
+            self._bytes = np.asarray(np.memmap(self.path, np.uint8, mode='r'))
+        return self._bytes
+
+    def _gather(self, indices: np.ndarray) -> np.ndarray:
+        stored, num_bytes = self._map(), self.layout.image_bytes
+        if self.layout.chunk is None:
+            start = self.layout.offsets[0]
+            array = stored[start : start + self.layout.num_bytes].reshape(len(self), *self.layout.image_shape)
+            return np.take(array, indices, axis=0)
+        images = np.empty((len(indices), num_bytes), np.uint8)
+        for image, offset in zip(images, self.layout.offsets[indices].tolist(), strict=True):
+            image[:] = stored[offset : offset + num_bytes]
+        return images.reshape(-1, *self.layout.image_shape)
+
+    def _read_touched_rows(self, indices: np.ndarray) -> np.ndarray:
+        order = np.argsort(indices, kind='stable')
+        wanted = indices[order]
+        images = np.empty((len(indices), *self.layout.image_shape), np.uint8)
+        row_ends = np.flatnonzero(np.diff(wanted // self.layout.images_a_row)) + 1
+        progress = _Progress(f'reading {self.path}', len(row_ends) + 1, self.report)
+        for places in np.split(np.arange(len(wanted)), row_ends):
+            if not len(places):
+                continue
+            first, last = int(wanted[places[0]]), int(wanted[places[-1]])
+            with _reading_from(self.path, first):
+                row = self._array()[first : last + 1]
+            images[order[places]] = row[wanted[places] - first]
+            progress.advance()
+        return images
+
+    def _decode_all(self, target: np.ndarray | None = None) -> np.ndarray:
+        if target is None:
+            target = np.empty((len(self), *self.layout.image_shape), np.uint8)
+        parts = list(self._parts())
+        progress = _Progress(f'reading {self.path}', len(parts), self.report)
+        for part in parts:
+            with _reading_from(self.path, part.start):
+                self._array().read_direct(target, part, part)
+            progress.advance()
+        return target
+
+    def _parts(self) -> Iterator[slice]:
+        """Slices of whole rows of chunks, so that no chunk is decoded twice."""
+        row = self.layout.images_a_row
+        step = row * max(1, _PASS_BYTES // (row * self.layout.image_bytes))
+        for start in range(0, len(self), step):
+            yield slice(start, min(start + step, len(self)))
+
+    def _cache_file(self) -> Path:
+        folder = cache_folder(self.cache_dir, self.path.parent)
+        identity = file_identity(self.path, self.name, self.layout.image_shape)
+        path = folder / f'{self.path.stem}.{identity}.npy'
+        if not path.is_file() and self.report:
+            self.report(f'{self.path} is decoded once, into {path} ({readable_size(self.layout.num_bytes)})')
+        return build_once(path, self._write_decoded, self.layout.num_bytes)
+
+    def _write_decoded(self, path: Path) -> None:
+        shape = (len(self), *self.layout.image_shape)
+        target = np.lib.format.open_memmap(path, mode='w+', dtype=np.uint8, shape=shape)
+        self._decode_all(target)
+        target.flush()
+
+    def _array(self) -> h5py.Dataset:
+        if self._process != os.getpid():
+            # Closes the child's copy only, and before the file is opened again: HDF5 would otherwise find the
+            # inherited handle and share it.
+            self._close()
+            self._process = os.getpid()
+        if self._dataset is None:
+            file = _opened(self.path, rdcc_nbytes=_CHUNK_CACHE_BYTES)
+            self._dataset = _images(file, self.name, self.path)
+        return self._dataset
+
+    def _close(self) -> None:
+        if self._dataset is not None:
+            self._dataset.file.close()
+            self._dataset = None
+
+    def __getstate__(self) -> dict:
+        state = self.__dict__.copy()
+        for handle in ('_bytes', '_decoded', '_dataset'):
+            state[handle] = None
+        return state
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._process = os.getpid()
+        if self._decoded_at is not None and self._decoded_at.is_file():
+            self._decoded = np.load(self._decoded_at, mmap_mode='r')
+
+
+def _layout_of(images: h5py.Dataset, path: Path) -> Layout:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+        raise UserError(
+            f'The array "{images.name.lstrip("/")}" holds no images.',
+            looked_for='uint8 of shape (N, H, W, 3)',
+            found=f'{images.dtype} of shape {images.shape} in {path}',
+        )
+    return Layout(
+        num_images=images.shape[0],
+        image_shape=images.shape[1:],
+        chunk=images.chunks,
+        compression=_filters_of(images),
+        offsets=_offsets_of(images, path),
+    )
+
+
+def _filters_of(images: h5py.Dataset) -> str:
+    properties = images.id.get_create_plist()
+    names = (properties.get_filter(i)[3].decode() for i in range(properties.get_nfilters()))
+    return ' + '.join('gzip' if name == 'deflate' else name for name in names)
+
+
+def _offsets_of(images: h5py.Dataset, path: Path) -> np.ndarray | None:
+    image_bytes = int(np.prod(images.shape[1:]))
+    if images.chunks is None:
+        # None also for arrays in other files, or of which nothing was ever written.
+        start = images.id.get_offset()
+        offsets = None if start is None else start + image_bytes * np.arange(len(images), dtype=np.int64)
+    elif images.chunks[1:] == images.shape[1:] and not _filters_of(images):
+        offsets = _offsets_in_chunks(images, image_bytes)
+    else:
+        offsets = None
+    if offsets is None or offsets.max() + image_bytes > path.stat().st_size:
+        return None
+    return offsets
+
+
+def _offsets_in_chunks(images: h5py.Dataset, image_bytes: int) -> np.ndarray | None:
+    num_images, images_a_chunk = len(images), images.chunks[0]
+    starts = np.full(-(-num_images // images_a_chunk), -1, dtype=np.int64)
+
+    def note(chunk: h5py.h5d.StoreInfo) -> None:
+        starts[chunk.chunk_offset[0] // images_a_chunk] = chunk.byte_offset
+
+    images.id.chunk_iter(note)
+    if (starts < 0).any():  # a chunk that was never written
+        return None
+    chunk, within = np.divmod(np.arange(num_images, dtype=np.int64), images_a_chunk)
+    return starts[chunk] + within * image_bytes
+
+
+def _opened(path: Path, **options) -> h5py.File:
+    if not path.is_file():
+        raise UserError('The file of images is missing.', looked_for=path)
+    try:
+        return h5py.File(path, 'r', **options)
+    except OSError as error:
+        raise _damaged(path, error) from error
+
+
+def _images(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    try:
+        images = file.get(name)
+    except (OSError, RuntimeError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(images, h5py.Dataset):
+        raise UserError(
+            f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
+        )
+    return images
+
+
+@contextmanager
+def _reading_from(path: Path, first: int) -> Iterator[None]:
+    """Turn HDF5's errors while reading into one that names the file and the place."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise _damaged(path, error, f', from image {first} on') from error
+
+
+def _damaged(path: Path, error: Exception, where: str = '') -> UserError:
+    return UserError(
+        'A file is no HDF5 file, or not all of it.',
+        looked_for='a complete HDF5 file',
+        found=f'{path}{where}: {error}',
+        remedy='download it again and compare its checksum with the published one',
+    )
+
+
+class _Progress:
+    """Tells every few seconds how far a long pass is; short ones say nothing."""
+
+    def __init__(self, title: str, total: int, report: Callable[[str], None] | None) -> None:
+        self.title, self.total, self.report = title, total, report
+        self.done = 0
+        self._started = self._told = time.monotonic()
+
+    def advance(self) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if self.report is None or now - self._told < _SECONDS_BETWEEN_REPORTS:
+            return
+        self._told = now
+        left = (now - self._started) / self.done * (self.total - self.done)
+        self.report(f'{self.title}: {self.done / self.total:.0%}, {left:.0f} s left')
