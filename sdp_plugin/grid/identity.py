@@ -1,0 +1,149 @@
+"""Ids of cells: a digest of all that influences a result, and of nothing else.
+
+An id is what makes it safe to go on with a half-finished grid. It is taken from the resolved config, not from how the
+config was written, less what says only where things lie or how they are logged (:data:`PLACE_ONLY`), together with the
+data's fingerprint, the initialisation and the versions of what computes.
+
+What an id cannot know: edits of the code between two releases, and the device. Both are recorded with each result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import sdp_plugin
+
+DIGITS = 12
+
+# Dotted paths into a resolved config; `*` is any key.
+PLACE_ONLY: Mapping[str, str] = MappingProxyType(
+    {
+        'work_dir': 'a place',
+        'experiment_name': 'a name for logs',
+        'launcher': 'how processes are started',
+        'resume': 'a resumed training is the same training',
+        'num_workers': 'how fast images are loaded',
+        '*_dataloader.num_workers': 'how fast images are loaded',
+        '*_dataloader.persistent_workers': 'how fast images are loaded',
+        '*_dataloader.pin_memory': 'how fast images are loaded',
+        '*_dataloader.prefetch_factor': 'how fast images are loaded',
+        'log_level': 'logging',
+        'log_processor': 'logging',
+        'vis_backends': 'logging',
+        'visualizer': 'logging',
+        'default_hooks.logger': 'logging',
+        'default_hooks.timer': 'logging',
+        'default_hooks.visualization': 'logging',
+        'default_hooks.checkpoint': 'how often a training can be gone on from',
+        'env_cfg.mp_cfg': 'how processes are started',
+        'env_cfg.dist_cfg': 'how processes are started',
+        'initialisation': 'the grid says which, and its content counts',
+        'default_hooks.initialisation.checkpoint': 'the grid says which, and its content counts',
+    }
+)
+# Left out only where the data's fingerprint says what is there.
+DATA_PLACES = ('data_root', 'scribbles', '*_dataloader.dataset.data_root', '*_dataloader.dataset.data_prefix')
+
+# What computes, with the distributions that may provide it: the maintained forks', then upstream's.
+DISTRIBUTIONS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {
+        'torch': ('torch',),
+        'torchvision': ('torchvision',),
+        'numpy': ('numpy',),
+        'mmengine': ('onedl-mmengine', 'mmengine'),
+        'mmcv': ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
+        'mmseg': ('onedl-mmsegmentation', 'mmsegmentation'),
+        'mmpretrain': ('onedl-mmpretrain', 'mmpretrain'),
+    }
+)
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """Versions of sdp_plugin and of the libraries that compute, read without importing them.
+
+    Returns:
+        dict[str, str]: By import name. The local part, as in ``2.13.0+cu126``, is left out: it names the build for a
+        device, and one grid may run on several.
+    """
+    found = {name: _version(distributions) for name, distributions in DISTRIBUTIONS.items()}
+    return {'sdp_plugin': sdp_plugin.__version__} | found
+
+
+def _version(distributions: Sequence[str]) -> str:
+    for distribution in distributions:
+        try:
+            return version(distribution).split('+')[0]
+        except PackageNotFoundError:
+            continue
+    return 'none'
+
+
+def digest(values: object) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of canonical JSON: the order of keys and tuple or list are the same."""
+    text = json.dumps(values, sort_keys=True, separators=(',', ':'), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def _plain(value: object) -> object:
+    """What JSON lacks and a config may hold: sets, classes and functions by name, other values as text."""
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    return getattr(value, '__qualname__', None) or str(value)
+
+
+def file_digest(path: Path) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of a file's content."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()[:DIGITS]
+
+
+def cell_id(
+    config: Mapping[str, Any],
+    *,
+    work: str,
+    data: Sequence[str] | None = None,
+    initialisation: str | None = None,
+    versions: Mapping[str, str],
+) -> str:
+    """The id of a training.
+
+    Args:
+        config (Mapping[str, Any]): The resolved config, with all options applied, as plain values.
+        work (str): The work function that runs it, ``'module:function'``.
+        data (Sequence[str] | None): Fingerprints of the data; None where they are not known, which leaves the data's
+            places in the id: it is preliminary then.
+        initialisation (str | None): Id of the pre-training or digest of the checkpoint to start from; None is random.
+        versions (Mapping[str, str]): Versions of what computes.
+
+    Returns:
+        str: Twelve hexadecimal digits.
+    """
+    left_out = [*PLACE_ONLY, *(DATA_PLACES if data is not None else ())]
+    relevant: Any = config
+    for path in left_out:
+        relevant = _without(relevant, path.split('.'))
+    return digest(dict(config=relevant, work=work, data=data, initialisation=initialisation, versions=dict(versions)))
+
+
+def _without(values: Any, path: Sequence[str]) -> Any:
+    """A copy less what the path names, which shares with the original what it leaves as it is."""
+    if not isinstance(values, Mapping):
+        return values
+    first, *rest = path
+    named = [key for key in values if _matches(str(key), first)]
+    if not named:
+        return values
+    kept = {key: value for key, value in values.items() if rest or key not in named}
+    return kept | {key: _without(values[key], rest) for key in named if rest}
+
+
+def _matches(key: str, pattern: str) -> bool:
+    return key == pattern or (pattern.startswith('*') and key.endswith(pattern[1:]))

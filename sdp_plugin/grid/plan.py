@@ -1,0 +1,492 @@
+"""From a grid config to its cells: what is trained, from what, on what, with which seed, and whether it can be.
+
+Planning imports no torch and reads each config once, so that hundreds of trainings are planned in a second or two.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.grid import data_checks
+from sdp_plugin.grid.identity import cell_id, digest, file_digest, versions
+from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
+from sdp_plugin.settings import change_settings, load_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+DEFAULT_WORK = 'sdp_plugin.grid.training:train_cells'
+
+# Every key of a grid config with its default; what has none must be there.
+_REQUIRED = object()
+GRID_KEYS: dict[str, Any] = dict(
+    name=_REQUIRED,
+    initialisations=_REQUIRED,
+    datasets=_REQUIRED,
+    pretrainings={},
+    variants={'': {}},
+    pretrain_options={},
+    finetune_options={},
+    comparisons=[],
+    published=None,
+    metric='accuracy/top1',
+    together=1,
+    keep_checkpoints=False,
+    work=DEFAULT_WORK,
+)
+PRETRAINING_KEYS: dict[str, Any] = dict(config=_REQUIRED, options={})
+INITIALISATION_KEYS: dict[str, Any] = dict(pretraining=None, checkpoint=None)
+DATASET_KEYS: dict[str, Any] = dict(config=_REQUIRED, examples_per_class=[None], folds=None, repeats=1, options={})
+VARIANT_KEYS: dict[str, Any] = dict(
+    values={}, pretrain_options={}, finetune_options={}, initialisations=None, datasets=None
+)
+COMPARISON_KEYS: dict[str, Any] = dict(first=_REQUIRED, second=_REQUIRED, margin=None)
+
+# Settings of a fine-tuning that the grid gives each cell.
+GIVEN = {
+    'seed': 'repeats',
+    'fold': 'folds',
+    'num_folds': 'folds',
+    'examples_per_class': 'examples_per_class',
+    'initialisation': 'initialisations',
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings of a grid.
+
+    Args:
+        grid (Mapping[str, Any]): The grid config, complete, as plain values.
+        cells (Sequence[Cell]): Pre-trainings first. Cells of two variants that are the same training have the same id
+            and are trained once.
+        images (Mapping[str, int]): By id, how many images its training sees, where that is known; for estimates of
+            the time.
+        absent (Sequence[str]): Folders of data that are not there. The ids are preliminary where there are any.
+    """
+
+    grid: Mapping[str, Any]
+    cells: Sequence[Cell]
+    images: Mapping[str, int] = field(default_factory=dict)
+    absent: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """The grid's name."""
+        return self.grid['name']
+
+    @cached_property
+    def trainings(self) -> dict[str, Cell]:
+        """The different trainings by id, pre-trainings first."""
+        trainings: dict[str, Cell] = {}
+        for cell in self.cells:
+            trainings.setdefault(cell.id, cell)
+        return trainings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``grid.json`` has them."""
+        return dict(
+            format=1,
+            name=self.name,
+            grid=dict(self.grid),
+            cells=[cell.to_dict() for cell in self.cells],
+            images=dict(self.images),
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Plan:
+        """The plan that :meth:`to_dict` described."""
+        return cls(values['grid'], [Cell.from_dict(cell) for cell in values['cells']], values.get('images', {}))
+
+
+def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read a grid config and fill in the defaults.
+
+    Args:
+        path (str | Path): The grid config.
+        options (Mapping[str, Any], optional): Overrides by dotted key, as ``--cfg-options`` parses them.
+
+    Returns:
+        dict[str, Any]: All keys of ``GRID_KEYS``, and of its parts.
+
+    Raises:
+        UserError: The file is missing or no config; a key, an initialisation, a pre-training or a data set is unknown;
+            or a value is not as it must be.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(
+            'The grid config is missing.', looked_for=path, remedy=f'ls {CONFIGS / "grids"} lists those we ship'
+        )
+    try:
+        cfg = Config.fromfile(path)
+        cfg.merge_from_dict(dict(options or {}))
+    except Exception as error:
+        # A config is a program, which can raise anything.
+        raise UserError('The grid config cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
+    grid = _filled(_plain(cfg), GRID_KEYS, f'the grid {path.name}')
+    grid['pretrainings'] = _filled_parts(grid, 'pretrainings', PRETRAINING_KEYS)
+    grid['initialisations'] = _filled_parts(grid, 'initialisations', INITIALISATION_KEYS)
+    grid['datasets'] = _filled_parts(grid, 'datasets', DATASET_KEYS)
+    grid['variants'] = _filled_parts(grid, 'variants', VARIANT_KEYS)
+    grid['comparisons'] = [_filled(part, COMPARISON_KEYS, 'a comparison') for part in grid['comparisons']]
+    _check_names(grid)
+    _check_values(grid)
+    return grid
+
+
+def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
+    """Plan all trainings of a grid config.
+
+    Args:
+        path (str | Path): The grid config.
+        options (Mapping[str, Any], optional): Overrides by dotted key, as ``--cfg-options`` parses them.
+
+    Returns:
+        Plan: The trainings.
+
+    Raises:
+        UserError: What :func:`load_grid` raises; a config that is missing or does not take the options; or a
+            checkpoint that is missing.
+    """
+    grid = load_grid(path, options)
+    return _Planner(grid, Path(path).resolve().parent).plan()
+
+
+def config_path(config: str) -> Path:
+    """Where the config of a cell lies."""
+    return CONFIGS / config
+
+
+def _plain(value: Any) -> Any:
+    """Dicts of mmengine as dicts, tuples as lists."""
+    if isinstance(value, Config):
+        value = value._cfg_dict
+    if isinstance(value, ConfigDict | dict):
+        return {key: _plain(member) for key, member in dict.items(value)}
+    return [_plain(member) for member in value] if isinstance(value, list | tuple) else value
+
+
+# --- Checks of a grid config -------------------------------------------------------------------------------------
+
+
+def _filled(values: Any, keys: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise UserError(f'In {where} there is no dict.', found=repr(values))
+    for key in values:
+        _check_known(key, keys, f'a key of {where}')
+    missing = [key for key, default in keys.items() if default is _REQUIRED and key not in values]
+    if missing:
+        raise UserError(f'{missing[0]!r} is missing in {where}.', found=', '.join(map(repr, values)) or 'nothing')
+    return {key: values.get(key, default) for key, default in keys.items()}
+
+
+def _filled_parts(grid: Mapping[str, Any], key: str, keys: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    if not isinstance(grid[key], Mapping):
+        raise UserError(f'{key} of the grid is no dict.', looked_for='dicts by name', found=repr(grid[key]))
+    return {name: _filled(part, keys, f'{key}[{name!r}]') for name, part in grid[key].items()}
+
+
+def _check_known(name: object, known: Mapping[str, Any] | Sequence[str], what: str) -> None:
+    if name in known:
+        return
+    close = difflib.get_close_matches(str(name), list(known), n=3, cutoff=0.5)
+    raise UserError(
+        f'{name!r} is not {what}.',
+        looked_for=f'one of {", ".join(map(repr, known)) or "none"}',
+        remedy=f'did you mean {" or ".join(map(repr, close))}?' if close else '',
+    )
+
+
+def _check_names(grid: Mapping[str, Any]) -> None:
+    initialisations, datasets = grid['initialisations'], grid['datasets']
+    for name, part in initialisations.items():
+        if part['pretraining'] is not None:
+            _check_known(part['pretraining'], grid['pretrainings'], 'a pre-training of the grid')
+        if part['pretraining'] is not None and part['checkpoint'] is not None:
+            raise UserError(f'The initialisation {name!r} names both a pre-training and a checkpoint.')
+    for variant in grid['variants'].values():
+        for name in variant['initialisations'] or ():
+            _check_known(name, initialisations, 'an initialisation of the grid')
+        for name in variant['datasets'] or ():
+            _check_known(name, datasets, 'a data set of the grid')
+    for comparison in grid['comparisons']:
+        for side in ('first', 'second'):
+            _check_known(comparison[side], initialisations, 'an initialisation of the grid')
+        margins = comparison['margin'] if isinstance(comparison['margin'], Mapping) else {}
+        for name in margins:
+            _check_known(name, datasets, 'a data set of the grid')
+    for options in (grid['finetune_options'], *_all_finetune_options(grid)):
+        for key in options:
+            if key in GIVEN:
+                raise UserError(f'{key!r} is no option: the grid gives it to each cell.', remedy=f'see {GIVEN[key]}')
+
+
+def _all_finetune_options(grid: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    of_variants = [variant['finetune_options'] for variant in grid['variants'].values()]
+    return [dataset['options'] for dataset in grid['datasets'].values()] + of_variants
+
+
+def _check_values(grid: Mapping[str, Any]) -> None:
+    _check(isinstance(grid['name'], str) and grid['name'], 'name', 'a text', grid['name'])
+    _check(_is_count(grid['together']), 'together', 'a number from 1', grid['together'])
+    _check(isinstance(grid['work'], str) and ':' in grid['work'], 'work', "'module:function'", grid['work'])
+    _check(bool(grid['variants']), 'variants', 'at least one', grid['variants'])
+    for name, part in grid['datasets'].items():
+        where = f'datasets[{name!r}].'
+        sizes, folds, repeats = part['examples_per_class'], part['folds'], part['repeats']
+        fine = isinstance(sizes, list) and sizes and all(size is None or _is_count(size) for size in sizes)
+        _check(fine, f'{where}examples_per_class', 'a list of numbers from 1, or None for all', sizes)
+        _check(len(set(sizes)) == len(sizes), f'{where}examples_per_class', 'each number once', sizes)
+        _check(folds is None or (_is_count(folds) and folds > 1), f'{where}folds', 'a number from 2, or None', folds)
+        _check(_is_count(repeats), f'{where}repeats', 'a number from 1', repeats)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _check(fine: object, key: str, looked_for: str, found: object) -> None:
+    if not fine:
+        raise UserError(f'{key} of the grid is not as it must be.', looked_for=looked_for, found=repr(found))
+
+
+# --- Cells -------------------------------------------------------------------------------------------------------
+
+
+class _Planner:
+    """Plans one grid.
+
+    Args:
+        grid (Mapping[str, Any]): As :func:`load_grid` gives it.
+        folder (Path): Folder of the grid config, which paths of configs may be relative to.
+    """
+
+    def __init__(self, grid: Mapping[str, Any], folder: Path) -> None:
+        self.grid = grid
+        self.folder = folder
+        self.versions = versions()
+        self.configs: dict[str, Config] = {}
+        self.images: dict[str, int] = {}
+        self.absent: dict[str, None] = {}
+        self.pretrainings: dict[str, Cell] = {}
+        self.titles: set[str] = set()
+
+    def plan(self) -> Plan:
+        finetunings = [cell for name in self.grid['variants'] for cell in self._finetunings(name)]
+        return Plan(self.grid, [*self.pretrainings.values(), *finetunings], self.images, list(self.absent))
+
+    def _finetunings(self, variant_name: str) -> Iterator[Cell]:
+        variant = self.grid['variants'][variant_name]
+        names = variant['initialisations'] or list(self.grid['initialisations'])
+        starts = {name: self._start(name, variant_name) for name in names}
+        for dataset_name in variant['datasets'] or self.grid['datasets']:
+            dataset = self.grid['datasets'][dataset_name]
+            for examples_per_class in dataset['examples_per_class']:
+                for draw in _draws(dataset):
+                    for name in names:
+                        yield self._finetuning(variant_name, dataset_name, examples_per_class, draw, name, starts[name])
+
+    def _start(self, name: str, variant_name: str) -> _Start:
+        """What an initialisation begins with, with the pre-training that it needs among the cells."""
+        initialisation = self.grid['initialisations'][name]
+        if initialisation['pretraining'] is not None:
+            pretraining = self._pretraining(initialisation['pretraining'], variant_name)
+            return _Start(needs=pretraining.id, digest=pretraining.id)
+        if initialisation['checkpoint'] is None:
+            return _Start()
+        checkpoint = _filled_in(initialisation['checkpoint'], self.grid['variants'][variant_name]['values'])
+        path = Path(checkpoint)
+        if not path.is_file():
+            raise UserError(
+                f'The checkpoint of the initialisation {name!r} is missing.',
+                looked_for=path,
+                remedy='tools/convert_weights.py writes such a checkpoint',
+            )
+        return _Start(checkpoint=str(path.resolve()), digest=file_digest(path))
+
+    def _pretraining(self, name: str, variant_name: str) -> Cell:
+        pretraining, variant = self.grid['pretrainings'][name], self.grid['variants'][variant_name]
+        config = self._config_name(pretraining['config'], variant['values'])
+        options = self.grid['pretrain_options'] | pretraining['options'] | variant['pretrain_options']
+        cfg = self._load(config, options, f'the pre-training {name!r}')
+        identity = self._identity(cfg, None)
+        if identity not in self.pretrainings:
+            # One pre-training serves all variants in which it is the same.
+            title = self._title(name, variant_name, is_pretraining=True)
+            self.pretrainings[identity] = Cell(
+                id=identity,
+                kind=PRETRAINING,
+                title=title,
+                config=config,
+                options=options,
+                variant=variant_name,
+                group=title,
+                obstacle=self._obstacle(cfg),
+            )
+        return self.pretrainings[identity]
+
+    def _finetuning(
+        self,
+        variant_name: str,
+        dataset_name: str,
+        examples_per_class: int | None,
+        draw: _Draw,
+        initialisation: str,
+        start: _Start,
+    ) -> Cell:
+        dataset, variant = self.grid['datasets'][dataset_name], self.grid['variants'][variant_name]
+        config = self._config_name(dataset['config'], variant['values'])
+        options = self.grid['finetune_options'] | dataset['options'] | variant['finetune_options']
+        if draw.fold is not None:
+            options |= dict(num_folds=dataset['folds'])
+        cfg = self._load(config, options, f'the data set {dataset_name!r}')
+        given = dict(examples_per_class=examples_per_class, seed=draw.seed)
+        if draw.fold is not None:
+            given |= dict(fold=draw.fold)
+        cfg = _with_given(cfg, given, dataset_name)
+        size = 'all' if examples_per_class is None else examples_per_class
+        group = f'{f"{variant_name}: " if variant_name else ""}{dataset_name} {size}'
+        return Cell(
+            id=self._identity(cfg, start.digest),
+            kind=FINETUNING,
+            title=self._title(f'{dataset_name} {size}, {initialisation}, {draw}', variant_name),
+            config=config,
+            options=options | given,
+            needs=start.needs,
+            checkpoint=start.checkpoint,
+            variant=variant_name,
+            dataset=dataset_name,
+            examples_per_class=examples_per_class,
+            initialisation=initialisation,
+            repeat=draw.repeat,
+            fold=draw.fold,
+            seed=draw.seed,
+            group=group,
+            obstacle=self._obstacle(cfg),
+        )
+
+    def _title(self, what: str, variant_name: str, is_pretraining: bool = False) -> str:
+        title = f'pre-training {what}' if is_pretraining else what
+        title = f'{variant_name}: {title}' if variant_name else title
+        # Two variants may need two pre-trainings of one name; a variant's name tells them apart already.
+        assert title not in self.titles, title
+        self.titles.add(title)
+        return title
+
+    def _config_name(self, template: str, values: Mapping[str, Any]) -> str:
+        name = _filled_in(template, values)
+        if (CONFIGS / name).is_file():
+            return name
+        if (self.folder / name).is_file():
+            return str((self.folder / name).resolve())
+        shipped = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('*/*.py')]
+        close = difflib.get_close_matches(name, shipped, n=3, cutoff=0.6)
+        raise UserError(
+            f'The grid names the config {name!r}, which is missing.',
+            looked_for=f'{CONFIGS / name} or {self.folder / name}',
+            remedy=f'did you mean {" or ".join(close)}?' if close else 'ls configs/*/ lists those we ship',
+        )
+
+    def _load(self, config: str, options: Mapping[str, Any], what: str) -> Config:
+        key = digest([config, options])
+        if key not in self.configs:
+            try:
+                self.configs[key] = load_config(config_path(config), dict(options))
+            except UserError as error:
+                raise UserError(f"The grid's options do not fit the config of {what}.\n{error}") from error
+        return self.configs[key]
+
+    def _identity(self, cfg: Config, initialisation: str | None) -> str:
+        datasets = _datasets_of(cfg)
+        data = [data_checks.fingerprint(dataset) for dataset in datasets]
+        for dataset, fingerprint in zip(datasets, data, strict=True):
+            if fingerprint == data_checks.ABSENT:
+                self.absent[str(dataset.get('data_root'))] = None
+        is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
+        identity = cell_id(
+            cfg.to_dict(),
+            work=self.grid['work'],
+            data=data if is_known else None,
+            initialisation=initialisation,
+            versions=self.versions,
+        )
+        images = images_seen(cfg)
+        if images is not None:
+            self.images[identity] = images
+        return identity
+
+    def _obstacle(self, cfg: Config) -> str | None:
+        present = [dataset for dataset in _datasets_of(cfg) if data_checks.fingerprint(dataset) != data_checks.ABSENT]
+        return next((reason for dataset in present if (reason := data_checks.obstacle(dataset))), None)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The initialisation of a cell: a pre-training, a checkpoint, or neither, and its part of the id."""
+
+    needs: str | None = None
+    checkpoint: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Which examples are drawn, and with which seed; the same for all initialisations."""
+
+    repeat: int
+    fold: int | None
+    seed: int
+
+    def __str__(self) -> str:
+        if self.fold is None:
+            return f'repeat {self.repeat}'
+        return f'fold {self.fold}' if self.repeat == 0 else f'fold {self.fold} of repeat {self.repeat}'
+
+
+def _draws(dataset: Mapping[str, Any]) -> list[_Draw]:
+    folds = dataset['folds']
+    if folds is None:
+        return [_Draw(repeat, None, repeat) for repeat in range(dataset['repeats'])]
+    return [_Draw(repeat, fold, repeat * folds + fold) for repeat in range(dataset['repeats']) for fold in range(folds)]
+
+
+def _with_given(cfg: Config, given: Mapping[str, Any], dataset_name: str) -> Config:
+    missing = [name for name in given if name not in cfg]
+    if missing:
+        raise UserError(
+            f'The config of the data set {dataset_name!r} has no setting {missing[0]!r}, which the grid gives it.',
+            looked_for=', '.join(given),
+            found=cfg.filename,
+        )
+    return change_settings(cfg, given)
+
+
+def _filled_in(template: str, values: Mapping[str, Any]) -> str:
+    for _, name, _, _ in Formatter().parse(template):
+        if name is not None:
+            _check_known(name, values, f'a value that the variant gives for {template!r}')
+    return template.format_map(values)
+
+
+def _datasets_of(cfg: Config) -> list[Mapping[str, Any]]:
+    """What a config trains and tests on."""
+    loaders = [cfg.get(f'{name}_dataloader') for name in ('train', 'test')]
+    return [loader['dataset'] for loader in loaders if loader and 'dataset' in loader]
+
+
+def images_seen(cfg: Config) -> int | None:
+    """How many images a training sees, from its config alone; None where only the data can tell."""
+    schedule, batch_size = cfg.get('train_cfg') or {}, cfg.get('batch_size')
+    if 'max_iters' in schedule and batch_size:
+        return schedule['max_iters'] * batch_size
+    factors = (schedule.get('max_epochs'), cfg.get('examples_per_class'), cfg.get('num_classes'))
+    return math.prod(factors) if all(factors) else None
