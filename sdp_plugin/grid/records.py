@@ -78,11 +78,13 @@ class Task:
         cell (Cell): The cell.
         folder (Path): Its own folder, kept between attempts. What a killed attempt left there can be gone on from.
         initialisation (Path | None): The converted checkpoint to start from; None is a random initialisation.
+        keep_checkpoints (bool): Whether a fine-tuning leaves checkpoints in its folder, too.
     """
 
     cell: Cell
     folder: Path
     initialisation: Path | None = None
+    keep_checkpoints: bool = False
 
 
 @dataclass(frozen=True)
