@@ -1,0 +1,105 @@
+"""What the scores of the test images of one run tell beyond its metrics: right or wrong, confusions, the ROC curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sdp_plugin.analysis.statistics import (
+    auroc_contributions,
+    balanced_accuracy_contributions,
+    class_scores,
+    confusion_matrix,
+    roc_curve,
+)
+from sdp_plugin.analysis.statistics.roc import GRID
+from sdp_plugin.errors import UserError
+
+ARRAYS = ('log_scores', 'predictions', 'labels')
+
+
+@dataclass(frozen=True)
+class ImageScores:
+    """The test images of one run; see :class:`sdp_plugin.grid.records.Outcome`.
+
+    Args:
+        log_scores (np.ndarray): (N, C) logarithms of the class probabilities.
+        predictions (np.ndarray): (N,) class indices.
+        labels (np.ndarray): (N,) class indices.
+    """
+
+    log_scores: np.ndarray
+    predictions: np.ndarray
+    labels: np.ndarray
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """(N,) bool."""
+        return self.predictions == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """In per cent."""
+        return 100 * float(self.correct.mean())
+
+    @cached_property
+    def confusion(self) -> np.ndarray:
+        """(C, C) int64: images of the class of the row that were taken for that of the column."""
+        return confusion_matrix(self.labels, self.predictions, self.log_scores.shape[1])
+
+    @cached_property
+    def roc(self) -> np.ndarray | None:
+        """True-positive rate at the false-positive rates 0, 0.01, ..., 1; None if all images are of one class.
+
+        For two classes that of class 1; for more the mean over the classes of each one against the rest.
+        """
+        if not self.measured:
+            return None
+        return np.mean([np.interp(GRID, *roc_curve(*self.against_rest(label))) for label in self.measured], axis=0)
+
+    @cached_property
+    def measured(self) -> list[int]:
+        """The classes whose ROC curves count, as in the metric AUROC."""
+        present = np.unique(self.labels).tolist()
+        if len(present) < 2:
+            return []
+        return [1] if self.log_scores.shape[1] == 2 else present
+
+    def against_rest(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of a class, and whether each image is of it."""
+        return class_scores(self.log_scores)[:, label], self.labels == label
+
+
+def _auroc(scores: ImageScores) -> np.ndarray | None:
+    areas = [auroc_contributions(*scores.against_rest(label)) for label in scores.measured]
+    return np.mean(areas, axis=0) if areas else None
+
+
+# What each test image adds to a metric, which is what intervals over runs × test images are made of.
+CONTRIBUTIONS: Mapping[str, Callable[[ImageScores], np.ndarray | None]] = {
+    'accuracy/top1': lambda scores: scores.correct,
+    'single-label/balanced-accuracy': lambda scores: balanced_accuracy_contributions(scores.correct, scores.labels),
+    'single-label/auroc': _auroc,
+}
+
+
+def image_scores(arrays: Mapping[str, np.ndarray]) -> ImageScores:
+    """The arrays of a ``scores.npz``, checked.
+
+    Raises:
+        UserError: If an array is missing, or their shapes or values do not go together.
+    """
+    if absent := [name for name in ARRAYS if name not in arrays]:
+        raise UserError(f'There is no {" and no ".join(absent)}.', found=', '.join(arrays) or 'nothing')
+    scores = ImageScores(*(arrays[name] for name in ARRAYS))
+    shapes = [arrays[name].shape for name in ARRAYS]
+    if len(shapes[0]) != 2 or not scores.labels.size or not shapes[1] == shapes[2] == shapes[0][:1]:
+        raise UserError('The arrays do not go together.', looked_for='(N, C), (N,), (N,)', found=shapes)
+    if max(scores.labels.max(), scores.predictions.max()) >= shapes[0][1]:
+        raise UserError(f'There are scores of {shapes[0][1]} classes, but labels or predictions of others.')
+    if np.isnan(scores.log_scores).any():
+        raise UserError('Some scores are not numbers.')
+    return scores
