@@ -1,0 +1,1 @@
+"""What the statistics keep of what they promise, at the paper's sample sizes: coverage, size and power."""
