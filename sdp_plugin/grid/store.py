@@ -1,0 +1,385 @@
+"""The work directory of a grid: what is written there, and how it is read.
+
+::
+
+    WORK_DIR/grid.json                    the plan
+    WORK_DIR/cells/ID/result.json         what is kept of a finished cell; its presence means done
+    WORK_DIR/cells/ID/scores.npz          per test image: log_scores, predictions, labels
+    WORK_DIR/cells/ID/config.py           the whole config that was run
+    WORK_DIR/cells/ID/initialisation.pth  the converted checkpoint of a pre-training
+    WORK_DIR/cells/ID/failure.json        why a cell did not finish
+    WORK_DIR/cells/ID/work/               the training's own files: log, events, checkpoints
+    WORK_DIR/logs/                        what each worker prints
+
+A result comes last, whole, and only once (:func:`publish`). Files of an attempt after the first have its number in
+their names, as ``scores.1.npz``, and ``result.json`` names those that belong to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.grid import claims
+from sdp_plugin.grid.claims import Claim, Owner, create_exclusively
+from sdp_plugin.grid.identity import versions
+from sdp_plugin.grid.plan import Plan
+from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Result
+
+FORMAT = 1
+PLAN, RESULT, FAILURE, WORK = 'grid.json', 'result.json', 'failure.json', 'work'
+SCORES, CONFIG, INITIALISATION = 'scores.npz', 'config.py', 'initialisation.pth'
+WALL = 'wall'
+"""Name of the duration, among those of a result, from one outcome of a worker to the next, in seconds."""
+
+
+@dataclass(frozen=True)
+class GridRecord:
+    """All that a work directory holds of a grid.
+
+    Args:
+        work_dir (Path): The work directory.
+        plan (Plan): The plan. Cells of two variants that are the same training share an id, and so a result.
+        results (Mapping[str, Result]): By id, those of planned cells.
+        failures (Mapping[str, Failure]): By id, those of planned cells without a result.
+        running (Mapping[str, Owner]): By id, which worker has the cell.
+        stale (Mapping[str, Result]): By id, results of cells that are planned no longer.
+    """
+
+    work_dir: Path
+    plan: Plan
+    results: Mapping[str, Result]
+    failures: Mapping[str, Failure]
+    running: Mapping[str, Owner]
+    stale: Mapping[str, Result]
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """All planned cells."""
+        return self.plan.cells
+
+    def not_runnable(self) -> dict[str, str]:
+        """By id, why a cell cannot be run: of itself, or as its pre-training cannot be or failed."""
+        reasons: dict[str, str] = {}
+        for cell in self.plan.trainings.values():
+            reason = cell.obstacle
+            if cell.needs in reasons:
+                reason = f'its pre-training cannot be run: {reasons[cell.needs]}'
+            elif cell.needs in self.failures:
+                reason = f'{self.failures[cell.needs].cell.title} failed'
+            if reason is not None and cell.id not in self.results:
+                reasons[cell.id] = reason
+        return reasons
+
+
+def cell_folder(work_dir: Path, cell_id: str) -> Path:
+    """The folder of a cell."""
+    return work_dir / 'cells' / cell_id
+
+
+def names_in(work_dir: Path, cell_id: str) -> set[str]:
+    """Names of the files in a cell's folder. Listing a folder makes NFS look anew, which asking for a file does not."""
+    try:
+        return set(os.listdir(cell_folder(work_dir, cell_id)))
+    except FileNotFoundError:
+        return set()
+
+
+# --- Writing -----------------------------------------------------------------------------------------------------
+
+
+def write_plan(work_dir: Path, plan: Plan) -> None:
+    """Write ``grid.json``.
+
+    Raises:
+        UserError: The folder holds another grid.
+    """
+    path = work_dir / PLAN
+    if path.is_file():
+        name = _load_json(path).get('name')
+        if name != plan.name:
+            raise UserError(
+                'The work directory holds another grid.',
+                looked_for=f'a new folder, or one of the grid {plan.name!r}',
+                found=f'{path}: {name!r}',
+                remedy='give another --work-dir',
+            )
+    write_text_atomically(path, json.dumps(plan.to_dict(), indent=1) + '\n')
+
+
+def publish(cell: Cell, claim: Claim, outcome: Outcome, wall: float) -> bool:
+    """Keep what a training gave. The result comes last and is created exclusively.
+
+    Args:
+        cell (Cell): The cell.
+        claim (Claim): The claim on it.
+        outcome (Outcome): What the training gave.
+        wall (float): Seconds that the worker spent on it.
+
+    Returns:
+        bool: Whether the result was taken; it is not if another worker has taken the cell over or finished it.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    if not claim.is_held():
+        return False
+    names = {}
+    if outcome.scores:
+        names['scores'] = claim.name(SCORES)
+        with atomic_path(claim.folder / names['scores']) as temporary:
+            np.savez_compressed(temporary, **outcome.scores)
+    names['config'] = claim.name(CONFIG)
+    write_text_atomically(claim.folder / names['config'], outcome.config_text)
+    if outcome.initialisation is not None:
+        names['initialisation'] = claim.name(INITIALISATION)
+        os.replace(outcome.initialisation, claim.folder / names['initialisation'])
+    result = Result(
+        cell=cell,
+        metrics={name: float(value) for name, value in outcome.metrics.items()},
+        curve=list(outcome.curve),
+        subset=dict(outcome.subset),
+        durations={**outcome.durations, WALL: round(wall, 3)},
+        initialisation=names.get('initialisation'),
+        versions={'python': sys.version.split()[0], **versions()},
+        machine=this_machine(),
+        finished=_now(),
+    )
+    values = {'format': FORMAT, **_fields(result), 'cell': cell.to_dict(), 'files': names}
+    is_first = claim.is_held() and create_exclusively(claim.folder / RESULT, json.dumps(values), _replace_if_missing)
+    if not is_first:
+        for name in names.values():
+            (claim.folder / name).unlink(missing_ok=True)
+        return False
+    (claim.folder / FAILURE).unlink(missing_ok=True)
+    return True
+
+
+def _fields(record: Result | Failure) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(record) if field.name != 'cell'}
+
+
+def _replace_if_missing(temporary: Path, path: Path) -> bool:
+    # Without links, whole matters more than exclusive: the claim is what keeps others away.
+    if path.exists():
+        return False
+    os.replace(temporary, path)
+    return True
+
+
+def record_failure(cell: Cell, claim: Claim, error: BaseException) -> None:
+    """Keep why a cell did not finish, and let the cell go. A cell that failed is run again only when asked for."""
+    if not claim.is_held():
+        return
+    failure = Failure(
+        cell=cell,
+        error=str(error) if isinstance(error, UserError) else f'{type(error).__name__}: {error}'.rstrip(': '),
+        traceback=''.join(traceback.format_exception(error)),
+        machine=this_machine(),
+        failed=_now(),
+    )
+    values = {'format': FORMAT, **_fields(failure), 'cell': cell.to_dict()}
+    write_text_atomically(claim.folder / FAILURE, json.dumps(values, indent=1) + '\n')
+    claim.release()
+
+
+def forget_failures(work_dir: Path, cell_ids: Iterable[str]) -> int:
+    """Let failed cells be run again.
+
+    Returns:
+        int: How many there were.
+    """
+    failed = [path for cell_id in cell_ids if (path := cell_folder(work_dir, cell_id) / FAILURE).is_file()]
+    for path in failed:
+        path.unlink(missing_ok=True)
+    return len(failed)
+
+
+def tidy_work_folder(cell: Cell, folder: Path) -> None:
+    """Remove the checkpoints of a finished training, of a pre-training all but the newest. Logs and events stay."""
+    checkpoints = sorted(folder.rglob('*.pth'), key=lambda path: path.stat().st_mtime)
+    kept = set(checkpoints[-1:]) if cell.kind == PRETRAINING else set()
+    for path in checkpoints:
+        if path not in kept:
+            path.unlink(missing_ok=True)
+    if not kept:
+        (folder / 'last_checkpoint').unlink(missing_ok=True)
+
+
+@cache
+def this_machine() -> dict[str, str]:
+    """The machine that results are computed on."""
+    # The work function has imported torch if it trains with it; nothing else here may.
+    torch = sys.modules.get('torch')
+    on_gpu = torch is not None and torch.cuda.is_available()
+    return dict(
+        host=socket.gethostname(),
+        processor=_processor(),
+        cores=str(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()),
+        device=torch.cuda.get_device_name() if on_gpu else 'cpu',
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return models[0] if models else os.uname().machine
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec='seconds')
+
+
+# --- Reading -----------------------------------------------------------------------------------------------------
+
+
+def read_plan(work_dir: str | Path) -> Plan:
+    """Read ``grid.json``.
+
+    Raises:
+        UserError: It is missing or spoilt.
+    """
+    path = Path(work_dir) / PLAN
+    if not path.is_file():
+        raise UserError(
+            'The folder holds no grid.', looked_for=path, remedy='tools/run_grid.py GRID --work-dir FOLDER makes one'
+        )
+    values = _load_json(path)
+    try:
+        return Plan.from_dict(values)
+    except (KeyError, TypeError) as error:
+        raise UserError('The plan of the grid cannot be read.', found=f'{path}: {error!r}') from error
+
+
+def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
+    """Read all that a work directory holds, also while workers are at it.
+
+    Args:
+        work_dir (str | Path): The work directory of a grid.
+        lease (float): Seconds after which a claim lapses. Defaults to ``claims.LEASE``.
+
+    Returns:
+        GridRecord: The record.
+
+    Raises:
+        UserError: There is no grid, or one of its files is spoilt.
+    """
+    work_dir = Path(work_dir)
+    plan = read_plan(work_dir)
+    results, failures, running, stale = {}, {}, {}, {}
+    folder = work_dir / 'cells'
+    for cell_id in sorted(os.listdir(folder)) if folder.is_dir() else []:
+        names = names_in(work_dir, cell_id)
+        if RESULT in names:
+            (results if cell_id in plan.trainings else stale)[cell_id] = read_result(work_dir, cell_id)
+            continue
+        if cell_id not in plan.trainings:
+            continue
+        if FAILURE in names and (failure := _failure(folder / cell_id / FAILURE)):
+            failures[cell_id] = failure
+        elif claims.generations(names) and (owner := claims.holder(folder / cell_id, lease)):
+            running[cell_id] = owner
+    return GridRecord(work_dir, plan, results, failures, running, stale)
+
+
+def read_result(work_dir: str | Path, cell_id: str) -> Result:
+    """Read a cell's ``result.json``.
+
+    Raises:
+        UserError: It is spoilt.
+    """
+    return _record(Result, cell_folder(Path(work_dir), cell_id) / RESULT)
+
+
+def load_scores(work_dir: str | Path, cell_id: str) -> dict[str, np.ndarray]:
+    """Load the scores of a finished cell.
+
+    Args:
+        work_dir (str | Path): The work directory of the grid.
+        cell_id (str): The cell's id.
+
+    Returns:
+        dict[str, np.ndarray]: See :class:`~sdp_plugin.grid.records.Outcome`; empty where the training gave none.
+
+    Raises:
+        UserError: The file is missing or spoilt.
+    """
+    folder = cell_folder(Path(work_dir), cell_id)
+    name = _load_json(folder / RESULT).get('files', {}).get('scores')
+    if name is None:
+        return {}
+    try:
+        with np.load(folder / name) as file:
+            return {key: file[key] for key in file.files}
+    except Exception as error:
+        # Half a zip archive raises one of many exceptions.
+        raise _spoilt(folder / name, error) from error
+
+
+def initialisation_path(work_dir: Path, cell_id: str) -> Path:
+    """The converted checkpoint that a finished pre-training left.
+
+    Raises:
+        UserError: It is gone.
+    """
+    name = read_result(work_dir, cell_id).initialisation
+    path = cell_folder(work_dir, cell_id) / (name or INITIALISATION)
+    if name is None or not path.is_file():
+        raise UserError(
+            'The converted checkpoint of a finished pre-training is gone.',
+            looked_for=path,
+            remedy=f'remove {path.parent}, so that it is trained again',
+        )
+    return path
+
+
+def _failure(path: Path) -> Failure | None:
+    try:
+        return _record(Failure, path)
+    except UserError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None  # It was removed just now, so that the cell is run again.
+        raise
+
+
+def _record(kind: type, path: Path) -> Any:
+    values = _load_json(path)
+    try:
+        wanted = {field.name: values[field.name] for field in fields(kind)}
+        return kind(**{**wanted, 'cell': Cell.from_dict(values['cell'])})
+    except (KeyError, TypeError) as error:
+        raise _spoilt(path, error) from error
+
+
+def _load_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise _spoilt(path, error) from error
+    if not isinstance(values, dict) or values.get('format') != FORMAT:
+        raise _spoilt(path, f'no record of format {FORMAT}')
+    return values
+
+
+def _spoilt(path: Path, error: object) -> UserError:
+    return UserError(
+        'A file of the grid cannot be read.',
+        found=f'{path}: {error}',
+        remedy=f'remove {path.parent}, so that the cell is run again' if path.name != PLAN else 'start the grid again',
+    )
