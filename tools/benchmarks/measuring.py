@@ -1,0 +1,97 @@
+"""What the benchmarks share: measuring two sides in turn, naming the machine, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+
+from sdp_plugin.files import write_text_atomically
+
+
+def alternate(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Measure each side once a round, so that whatever else the machine does meets both alike.
+
+    Args:
+        sides (Mapping[str, Callable[[], float]]): By name, a function that measures once.
+        rounds (int): How many times.
+
+    Returns:
+        dict[str, list[float]]: The measurements of each side, by round.
+    """
+    measured: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, measure in sides.items():
+            measured[name].append(measure())
+    return measured
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long ``work`` takes, by the wall."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def summary(values: Sequence[float]) -> dict[str, object]:
+    """Median, least, greatest, and the values themselves."""
+    return dict(median=median(values), least=min(values), greatest=max(values), values=list(values))
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
+    """How many times ours is theirs, round by round."""
+    return summary([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def machine(packages: Sequence[str]) -> dict[str, object]:
+    """The processor, its cores, how busy they are with other work, and the versions of packages."""
+    return dict(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)),
+        load_before=os.getloadavg()[0],
+        system=platform.platform(terse=True),
+        python=platform.python_version(),
+        versions={name: found for name in packages if (found := _version(name))},
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')), platform.machine())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns line up."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = [
+        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + ' |' for row in cells
+    ]
+    return '\n'.join([lines[0], '|' + '|'.join('-' * (width + 2) for width in widths) + '|', *lines[1:]])
+
+
+def spread(measured: Mapping[str, object], digits: int = 0) -> str:
+    """A summary in short: the median and, in brackets, the least and the greatest."""
+    median_, least, greatest = (f'{measured[key]:,.{digits}f}' for key in ('median', 'least', 'greatest'))
+    return f'{median_} ({least}-{greatest})'
+
+
+def write_report(path: str | None, report: dict) -> None:
+    """Write the numbers as JSON, if a file was named."""
+    if path:
+        write_text_atomically(path, json.dumps(report, indent=2) + '\n')
