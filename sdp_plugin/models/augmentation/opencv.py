@@ -1,0 +1,192 @@
+"""Augmentation on the CPU, image by image, with the pixels of the reference transforms.
+
+The reference pads, crops and flips into copies, warps with OpenCV, and jitters colours through Pillow: eight changes
+between NumPy and Pillow, and conversions to HSV and back that take half of its time. Here an image stays in a few
+small buffers that a core's cache holds, every step is one pass over bytes, and what depends on few values comes from a
+table. tools/benchmarks/augmentation.py measures each step.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+
+from sdp_plugin.models.augmentation.parameters import FLIPS, OPERATIONS, AugmentationParameters
+from sdp_plugin.models.augmentation.pillow_hue import (
+    WEIGHT_SCALE,
+    channel_weights,
+    hue_table,
+    shift_in_bytes,
+    value_times_saturation_table,
+)
+from sdp_plugin.models.augmentation.settings import AugmentationSettings
+
+BORDERS = {
+    'constant': cv2.BORDER_CONSTANT,
+    'edge': cv2.BORDER_REPLICATE,
+    'reflect': cv2.BORDER_REFLECT_101,
+    'symmetric': cv2.BORDER_REFLECT,
+}
+FLIP_CODES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
+# Pillow's weights of blue, green and red, of 65536: ``L24`` in libImaging/Convert.c.
+LUMA = np.array([7471, 38470, 19595], np.float32) / np.float32(65536)
+
+
+def augment(
+    images: np.ndarray,
+    parameters: AugmentationParameters,
+    settings: AugmentationSettings,
+    out: np.ndarray | None = None,
+    pool: ThreadPoolExecutor | None = None,
+    threads: int = 1,
+) -> np.ndarray:
+    """Augment a batch.
+
+    Args:
+        images (np.ndarray): uint8, shape (N, H, W, 3), BGR, each image contiguous.
+        parameters (AugmentationParameters): N entries, drawn for H and W.
+        settings (AugmentationSettings): Those that the parameters were drawn with.
+        out (np.ndarray, optional): Where to write: uint8, shape (N, crop height, crop width, 3), contiguous.
+        pool (ThreadPoolExecutor, optional): Divides the batch among its threads. OpenCV and NumPy release the GIL.
+        threads (int): Into how many parts. Defaults to 1.
+
+    Returns:
+        np.ndarray: ``out``, or a new array of that shape.
+    """
+    count, height, width = images.shape[:3]
+    left, top, right, bottom = settings.padding
+    size = settings.output_size(height + top + bottom, width + left + right)
+    if out is None:
+        out = np.empty((count, *size, 3), np.uint8)
+    if pool is None or threads < 2:
+        _augment_part(images, parameters, settings, out)
+        return out
+    bounds = np.linspace(0, count, threads + 1).astype(int).tolist()
+    parts = [slice(*edges) for edges in itertools.pairwise(bounds)]
+    list(pool.map(lambda part: _augment_part(images[part], parameters[part], settings, out[part]), parts))
+    return out
+
+
+def _augment_part(
+    images: np.ndarray, parameters: AugmentationParameters, settings: AugmentationSettings, out: np.ndarray
+) -> None:
+    jitter = _Jitter(parameters, settings)
+    for index, image in enumerate(images):
+        _move(image, parameters, index, settings, out[index])
+        jitter(out[index], index)
+
+
+def _move(
+    image: np.ndarray, parameters: AugmentationParameters, index: int, settings: AugmentationSettings, out: np.ndarray
+) -> None:
+    """Pad, crop, flip and rotate one image into ``out``."""
+    height, width = out.shape[:2]
+    if any(settings.padding):
+        left, top, right, bottom = settings.padding
+        image = cv2.copyMakeBorder(
+            image, top, bottom, left, right, BORDERS[settings.padding_mode], value=settings.padding_colour
+        )
+    y, x = int(parameters.top[index]), int(parameters.left[index])
+    image = image[y : y + height, x : x + width]
+    flip = FLIPS[parameters.flip[index]]
+    rotated = parameters.rotated[index]
+    if flip != 'none':
+        image = cv2.flip(image, FLIP_CODES[flip], dst=None if rotated else out)
+    if rotated:
+        centre = ((width - 1) * 0.5, (height - 1) * 0.5)
+        matrix = cv2.getRotationMatrix2D(centre, -float(parameters.angle[index]), 1.0)
+        cv2.warpAffine(image, matrix, (width, height), dst=out, borderValue=settings.rotation_colour)
+    elif flip == 'none':
+        out[...] = image
+
+
+class _Jitter:
+    """The colour jitter of a batch: one image at a time, in place, with tables drawn up for the batch."""
+
+    def __init__(self, parameters: AugmentationParameters, settings: AugmentationSettings) -> None:
+        operations: list[Callable[[np.ndarray, int], None]] = [
+            self._brightness,
+            self._contrast,
+            self._saturation,
+            self._hue,
+        ]
+        self._operations = [
+            operation if getattr(settings, name) is not None else None
+            for name, operation in zip(OPERATIONS, operations, strict=True)
+        ]
+        self._order = parameters.order.tolist()
+        # Image.blend takes its factor as a C float and computes in floats.
+        self._factors = {
+            name: getattr(parameters, name).astype(np.float32) for name in ('brightness', 'contrast', 'saturation')
+        }
+        self._shifts = shift_in_bytes(parameters.hue).tolist()
+        levels = np.arange(256, dtype=np.float32)
+        self._levels = levels
+        self._brighter = (self._factors['brightness'][:, None] * levels).clip(0, 255).astype(np.uint8)
+        self._scaled = self._factors['saturation'][:, None] * levels
+
+    def __call__(self, image: np.ndarray, index: int) -> None:
+        for operation in self._order[index]:
+            if self._operations[operation] is not None:
+                self._operations[operation](image, index)
+
+    def _brightness(self, image: np.ndarray, index: int) -> None:
+        cv2.LUT(image, self._brighter[index], dst=image)
+
+    def _contrast(self, image: np.ndarray, index: int) -> None:
+        mean = int(cv2.sumElems(luma(image))[0] / (image.shape[0] * image.shape[1]) + 0.5)
+        table = np.float32(mean) + self._factors['contrast'][index] * (self._levels - np.float32(mean))
+        cv2.LUT(image, table.clip(0, 255).astype(np.uint8), dst=image)
+
+    def _saturation(self, image: np.ndarray, index: int) -> None:
+        grey = cv2.cvtColor(luma(image), cv2.COLOR_GRAY2BGR)
+        difference = image.astype(np.float32)
+        difference -= grey
+        difference *= self._factors['saturation'][index]
+        difference += grey
+        np.clip(difference, 0, 255, out=difference)
+        image[...] = difference
+
+    def _hue(self, image: np.ndarray, index: int) -> None:
+        shift_hue(image, self._shifts[index])
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """Pillow's conversion to grey: uint8, shape (H, W).
+
+    OpenCV's own weights differ in the last bit. The weighted sum is a multiple of 1/65536 below 256, so that floats
+    hold it exactly; adding a half and truncating rounds as Pillow does.
+    """
+    values = image.reshape(-1, 3).astype(np.float32) @ LUMA
+    values += np.float32(0.5)
+    return values.astype(np.uint8).reshape(image.shape[:2])
+
+
+def shift_hue(image: np.ndarray, shift: int) -> None:
+    """Convert to HSV, add to the byte of the hue and convert back, all as Pillow does, in place.
+
+    Args:
+        image (np.ndarray): uint8, shape (H, W, 3), BGR.
+        shift (int): 0 to 255.
+    """
+    blue, green, red = cv2.split(image)
+    value = np.maximum(np.maximum(blue, green), red)
+    smallest = np.minimum(np.minimum(blue, green), red)
+    chroma = value - smallest
+    # Of three numbers, the exclusive or with the largest and the smallest leaves the middle one.
+    gap = value - (blue ^ green ^ red ^ value ^ smallest)
+    order = (green > blue).view(np.uint8)
+    order |= (blue > red).view(np.uint8) << 1
+    order |= (red > green).view(np.uint8) << 2
+    where = cv2.merge([gap, chroma, order, np.zeros_like(order)]).view(np.uint32)
+    hue = hue_table().take(where.reshape(value.shape), mode='clip')
+    lost = value_times_saturation_table().take(cv2.merge([chroma, value]).view(np.uint16).reshape(value.shape))
+    weights = np.roll(channel_weights(), -shift, axis=0) * np.float32(1 / WEIGHT_SCALE)
+    weights = cv2.LUT(cv2.cvtColor(hue, cv2.COLOR_GRAY2BGR), weights.astype(np.float32)[:, None])
+    weights *= lost[..., None]
+    weights += np.float32(0.5)
+    cv2.subtract(cv2.cvtColor(value, cv2.COLOR_GRAY2BGR), weights.astype(np.uint8), dst=image)
