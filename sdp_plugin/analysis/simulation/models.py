@@ -63,7 +63,7 @@ def cross_validated_accuracies(
         classes (int): Defaults to 8.
         per_class (int): Examples of each class in a data set. Defaults to 50.
         features (int): Defaults to 10, at least ``classes``.
-        distance (float): Of the class means from their centre, in standard deviations of a class. Defaults to 2.2.
+        distance (float): Of the class means from the origin, in standard deviations of a class. Defaults to 2.2.
 
     Returns:
         np.ndarray: (D, repeats * folds) accuracies in per cent.

@@ -24,7 +24,6 @@ from sdp_plugin.analysis.simulation.models import (
     paired_runs,
     skewed_runs,
 )
-from sdp_plugin.analysis.statistics.folds import ratio_of_equal_folds
 from sdp_plugin.analysis.statistics.intervals import (
     Interval,
     bootstrap_t_interval,
@@ -33,6 +32,7 @@ from sdp_plugin.analysis.statistics.intervals import (
     t_interval,
 )
 from sdp_plugin.analysis.statistics.paired import PairedTest, compare_paired
+from sdp_plugin.analysis.statistics.ratios import ratio_of_equal_folds
 from sdp_plugin.analysis.statistics.runs_by_images import draw_image_weights, runs_by_images_interval
 
 FOLD_RATIO = ratio_of_equal_folds(RUNS)

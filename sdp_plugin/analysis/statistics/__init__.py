@@ -12,7 +12,6 @@ from sdp_plugin.analysis.statistics.confusion import (
     row_percentages,
 )
 from sdp_plugin.analysis.statistics.contributions import auroc_contributions, balanced_accuracy_contributions
-from sdp_plugin.analysis.statistics.folds import ratio_of_equal_folds, ratio_of_folds
 from sdp_plugin.analysis.statistics.intervals import (
     Interval,
     bootstrap_t_interval,
@@ -22,6 +21,7 @@ from sdp_plugin.analysis.statistics.intervals import (
 )
 from sdp_plugin.analysis.statistics.multiple import holm
 from sdp_plugin.analysis.statistics.paired import PairedComparison, PairedTest, compare_paired, exact_wilcoxon_p
+from sdp_plugin.analysis.statistics.ratios import ratio_of_equal_folds, ratio_of_folds
 from sdp_plugin.analysis.statistics.roc import RocBand, auroc, class_scores, mean_auroc, roc_band, roc_curve
 from sdp_plugin.analysis.statistics.runs_by_images import (
     draw_image_weights,

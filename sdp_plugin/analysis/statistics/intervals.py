@@ -72,7 +72,7 @@ def corrected_interval(values: Sequence[float], test_train_ratio: float, level: 
     Args:
         values (Sequence[float]): One a fold, of one or several repeats.
         test_train_ratio (float): Of the sizes of a fold's test and training *parts*, not of a subset drawn from the
-            training part: see :mod:`sdp_plugin.analysis.statistics.folds`.
+            training part: see :mod:`sdp_plugin.analysis.statistics.ratios`.
         level (float): Confidence, 0.5 to 1. Defaults to 0.95.
 
     Returns:
