@@ -206,20 +206,19 @@ def generations(names: Iterable[str]) -> list[int]:
     return sorted(int(number) for number in numbers if number.isdigit())
 
 
-def holder(folder: Path, lease: float = LEASE) -> Owner | None:
+def holder(folder: Path, names: Iterable[str], lease: float = LEASE) -> Owner | None:
     """Who has a cell now.
 
     Args:
         folder (Path): The cell's folder.
+        names (Iterable[str]): The names of the files in it.
         lease (float): Seconds after which a claim lapses. Defaults to ``LEASE``.
 
     Returns:
         Owner | None: The owner, ``UNREADABLE`` where its claim is not whole; None where the cell is free.
     """
-    numbers = generations(os.listdir(folder)) if folder.is_dir() else []
-    if not numbers:
-        return None
-    written = _written(folder / f'{PREFIX}{numbers[-1]}')
+    numbers = generations(names)
+    written = _written(folder / f'{PREFIX}{numbers[-1]}') if numbers else None
     if written is None or _has_lapsed(written, folder, lease):
         return None
     return written.owner or UNREADABLE

@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,12 @@ class GridRecord:
         """All planned cells."""
         return self.plan.cells
 
-    def not_runnable(self) -> dict[str, str]:
+    def not_runnable(self) -> Mapping[str, str]:
         """By id, why a cell cannot be run: of itself, or as its pre-training cannot be or failed."""
+        return self._reasons
+
+    @cached_property
+    def _reasons(self) -> Mapping[str, str]:
         reasons: dict[str, str] = {}
         for cell in self.plan.trainings.values():
             reason = cell.obstacle
@@ -280,20 +284,39 @@ def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
     Raises:
         UserError: There is no grid, or one of its files is spoilt.
     """
-    work_dir = Path(work_dir)
-    plan = read_plan(work_dir)
+    return read_cells(work_dir, read_plan(work_dir), lease)
+
+
+def read_cells(
+    work_dir: str | Path, plan: Plan, lease: float = claims.LEASE, known: Mapping[str, Result] | None = None
+) -> GridRecord:
+    """Read what a work directory holds of a plan, which need not be written there yet.
+
+    Args:
+        work_dir (str | Path): The work directory of a grid.
+        plan (Plan): The plan.
+        lease (float): Seconds after which a claim lapses. Defaults to ``claims.LEASE``.
+        known (Mapping[str, Result] | None): Results by id that were read before and so are not read again.
+
+    Returns:
+        GridRecord: The record.
+
+    Raises:
+        UserError: A file is spoilt.
+    """
+    work_dir, known = Path(work_dir), known or {}
     results, failures, running, stale = {}, {}, {}, {}
     folder = work_dir / 'cells'
     for cell_id in sorted(os.listdir(folder)) if folder.is_dir() else []:
         names = names_in(work_dir, cell_id)
         if RESULT in names:
-            (results if cell_id in plan.trainings else stale)[cell_id] = read_result(work_dir, cell_id)
+            result = known.get(cell_id) or read_result(work_dir, cell_id)
+            (results if cell_id in plan.trainings else stale)[cell_id] = result
+        elif cell_id not in plan.trainings:
             continue
-        if cell_id not in plan.trainings:
-            continue
-        if FAILURE in names and (failure := _failure(folder / cell_id / FAILURE)):
+        elif FAILURE in names and (failure := _failure(folder / cell_id / FAILURE)):
             failures[cell_id] = failure
-        elif claims.generations(names) and (owner := claims.holder(folder / cell_id, lease)):
+        elif owner := claims.holder(folder / cell_id, names, lease):
             running[cell_id] = owner
     return GridRecord(work_dir, plan, results, failures, running, stale)
 

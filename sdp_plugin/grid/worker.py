@@ -40,6 +40,7 @@ class Stopped(BaseException):
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f'stopped by {signal.Signals(signal_number).name}')
+        self.signal = signal_number
         self.exit_status = 128 + signal_number
 
 

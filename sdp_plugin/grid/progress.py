@@ -1,0 +1,288 @@
+"""How far a grid is: what is done, running, failed and left, how long it will take, and the accuracies so far."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TextIO
+
+from sdp_plugin.grid import store
+from sdp_plugin.grid.claims import LEASE
+from sdp_plugin.grid.plan import Plan
+from sdp_plugin.grid.records import PRETRAINING, Cell, Result
+from sdp_plugin.grid.store import GridRecord
+
+ON_TERMINAL, IN_A_FILE = 2.0, 60.0
+"""Seconds between two looks at the grid."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long what is left takes one worker.
+
+    Args:
+        seconds (float): Of the cells whose like have been finished.
+        known (int): How many those are.
+        unknown (int): How many have no like yet.
+    """
+
+    seconds: float
+    known: int
+    unknown: int
+
+    def text(self, workers: int = 1) -> str:
+        """In words, for so many workers."""
+        if not self.known + self.unknown:
+            return ''
+        if not self.known:
+            return 'time left unknown until a cell is finished'
+        besides = f' and {self.unknown} of unknown duration' if self.unknown else ''
+        return f'about {duration_text(self.seconds / max(workers, 1))} left{besides}'
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as people say it: ``'35 s'``, ``'12 min'``, ``'3 h 20 min'``, ``'2 d 4 h'``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f'{seconds:.0f} s'
+    if minutes < 90:
+        return f'{minutes} min'
+    if minutes < 48 * 60:
+        return f'{minutes // 60} h {minutes % 60} min'
+    return f'{minutes // 1440} d {minutes % 1440 // 60} h'
+
+
+def left(record: GridRecord) -> list[Cell]:
+    """The trainings that are neither done, failed nor impossible; those that run are among them."""
+    closed = {*record.results, *record.failures, *record.not_runnable()}
+    return [cell for cell_id, cell in record.plan.trainings.items() if cell_id not in closed]
+
+
+def estimate(record: GridRecord) -> Estimate:
+    """Estimate the time of what is left from finished cells.
+
+    A cell takes as long as the mean of its group; where none of these is finished, as long for each image that it sees
+    as the finished cells of the same data set and variant (or the same variant's pre-trainings).
+    """
+    seconds, per_image = defaultdict(list), defaultdict(list)
+    for cell_id, result in record.results.items():
+        cell, taken = record.plan.trainings[cell_id], result.durations[store.WALL]
+        seconds[cell.group].append(taken)
+        if images := record.plan.images.get(cell_id):
+            per_image[_kind(cell)].append(taken / images)
+    estimates = [_seconds(cell, seconds, per_image, record.plan.images.get(cell.id)) for cell in left(record)]
+    known = [value for value in estimates if value is not None]
+    return Estimate(sum(known), len(known), len(estimates) - len(known))
+
+
+def _kind(cell: Cell) -> tuple:
+    return cell.kind, cell.variant, cell.dataset
+
+
+def _seconds(cell: Cell, seconds: Mapping, per_image: Mapping, images: int | None) -> float | None:
+    if cell.group in seconds:
+        return fmean(seconds[cell.group])
+    return fmean(per_image[_kind(cell)]) * images if images and _kind(cell) in per_image else None
+
+
+def status_line(record: GridRecord) -> str:
+    """One line: done, running, failed, left, and the time left."""
+    to_do, running = left(record), len(record.running)
+    workers = len({owner.worker for owner in record.running.values()})
+    impossible = len(record.not_runnable())
+    parts = [
+        f'{record.plan.name}: {len(record.results)} of {len(record.plan.trainings)} done',
+        f'{running} running' if running else '',
+        f'{len(record.failures)} failed' if record.failures else '',
+        f'{impossible} not runnable' if impossible else '',
+        f'{len(to_do) - running} waiting' if to_do else '',
+        estimate(record).text(workers),
+    ]
+    return ', '.join(part for part in parts if part)
+
+
+def accuracy_lines(record: GridRecord) -> list[str]:
+    """One line for each data set and size with a result: mean of the grid's metric and number of runs, by start."""
+    metric = record.plan.grid['metric']
+    columns: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for cell in record.cells:
+        result = record.results.get(cell.id)
+        if cell.kind != PRETRAINING and result and metric in result.metrics:
+            columns[cell.group][cell.initialisation].append(result.metrics[metric])
+    width = max(map(len, columns), default=0)
+    return [f'  {group:<{width}}  {_means(values)}' for group, values in columns.items()]
+
+
+def _means(values: Mapping[str, Sequence[float]]) -> str:
+    return ', '.join(f'{name} {fmean(runs):.2f} ({len(runs)})' for name, runs in values.items())
+
+
+class Progress:
+    """Shows the state of a grid while it runs.
+
+    On a terminal a block is drawn anew every few seconds. Elsewhere, as in a log file, lines are added when a minute
+    has passed and something has changed.
+
+    Args:
+        work_dir (Path): The work directory of the grid.
+        plan (Plan): Its plan.
+        lease (float): Seconds after which a claim lapses.
+        interval (float | None): Seconds between two looks. Defaults to 2 on a terminal and 60 elsewhere.
+        stream (TextIO | None): Defaults to what standard output is now, wherever it may be led later.
+    """
+
+    def __init__(
+        self,
+        work_dir: Path,
+        plan: Plan,
+        lease: float = LEASE,
+        interval: float | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self.work_dir, self.plan, self.lease = work_dir, plan, lease
+        self.stream = stream or sys.stdout
+        self.on_terminal = self.stream.isatty()
+        self.interval = interval if interval is not None else (ON_TERMINAL if self.on_terminal else IN_A_FILE)
+        self._results: Mapping[str, Result] = {}
+        self._shown_at = time.monotonic()
+        self._drawn = 0
+        self._last = ''
+
+    def look(self) -> GridRecord:
+        """The state of the grid."""
+        record = store.read_cells(self.work_dir, self.plan, self.lease, self._results)
+        self._results = {**record.results, **record.stale}
+        return record
+
+    def tell(self, line: str) -> None:
+        """Print a line that stays."""
+        self._erase()
+        print(line, file=self.stream, flush=True)
+
+    def update(self) -> None:
+        """Show the state if it is time to."""
+        if time.monotonic() - self._shown_at >= self.interval:
+            self.show()
+
+    def show(self) -> GridRecord:
+        """Show the state now."""
+        self._shown_at = time.monotonic()
+        record = self.look()
+        lines = [status_line(record), *accuracy_lines(record)]
+        if self.on_terminal:
+            self._draw(lines)
+        elif lines[0] != self._last:
+            print(f'{time.strftime("%H:%M:%S")} {lines[0]}', *lines[1:], sep='\n', file=self.stream, flush=True)
+        self._last = lines[0]
+        return record
+
+    def _draw(self, lines: Sequence[str]) -> None:
+        width, height = shutil.get_terminal_size()
+        fitting = lines[: max(height - 2, 1)]
+        self._erase()
+        print(*(line[: width - 1] for line in fitting), sep='\n', file=self.stream, flush=True)
+        self._drawn = len(fitting)
+
+    def _erase(self) -> None:
+        # Up by as many lines as were drawn, and clear to the end of the screen.
+        if self._drawn:
+            print(f'\x1b[{self._drawn}A\x1b[J', end='', file=self.stream, flush=True)
+        self._drawn = 0
+
+    def keep(self) -> None:
+        """Leave what was drawn last where it is."""
+        self._drawn = 0
+
+
+# --- The plan as text --------------------------------------------------------------------------------------------
+
+
+def describe(record: GridRecord, is_verbose: bool = False) -> str:
+    """The plan, what is done and left of it, and how long that takes.
+
+    Args:
+        record (GridRecord): The plan and what the work directory holds of it.
+        is_verbose (bool): One line for each cell, not for each group. Defaults to False.
+
+    Returns:
+        str: Lines of text.
+    """
+    cells = list(record.plan.trainings.values())
+    pretrainings = sum(cell.kind == PRETRAINING for cell in cells)
+    lines = [
+        f'{record.plan.name}: {len(cells)} trainings, {_counted(pretrainings, "pre-training")} and '
+        f'{_counted(len(cells) - pretrainings, "fine-tuning")}; work directory {record.work_dir}'
+    ]
+    if len(cells) < len(record.cells):
+        lines.append(f'{len(record.cells) - len(cells)} more cells are the same trainings in other variants.')
+    lines += [''] + (_cell_lines(record, cells) if is_verbose else _group_lines(record, cells))
+    reasons = record.not_runnable()
+    if reasons:
+        lines += ['', 'Not runnable:', *(f'  {_titles(ids, record.plan)}: {why}' for why, ids in _by_reason(reasons))]
+    if record.failures:
+        lines += ['', 'Failed (--retry-failed runs them again):']
+        lines += [f'  {failure.cell.title}: {failure.error.splitlines()[0]}' for failure in record.failures.values()]
+    if record.stale:
+        lines += [
+            '',
+            f'{len(record.stale)} results of the work directory belong to no cell of this plan: an option, '
+            'the data or a version has changed since.',
+        ]
+    if record.plan.absent:
+        lines += [
+            '',
+            f'Missing data: {", ".join(record.plan.absent)}. Until they are there, ids are preliminary and '
+            'nobody knows which cells can be run.',
+        ]
+    to_do = left(record)
+    time_left = estimate(record).text() or 'nothing is left to run'
+    return '\n'.join([*lines, '', f'{len(record.results)} done, {len(to_do)} to run with one worker: {time_left}'])
+
+
+def _counted(number: int, noun: str) -> str:
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
+def _cell_lines(record: GridRecord, cells: Sequence[Cell]) -> list[str]:
+    return [f'  {cell.id}  {_state(record, cell):<12}  {cell.title}' for cell in cells]
+
+
+def _group_lines(record: GridRecord, cells: Sequence[Cell]) -> list[str]:
+    groups: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[cell.group].append(cell)
+    width = max(map(len, groups), default=0)
+    return [f'  {group:<{width}}  {len(members):>4}  {_states(record, members)}' for group, members in groups.items()]
+
+
+def _states(record: GridRecord, cells: Iterable[Cell]) -> str:
+    counts = Counter(_state(record, cell) for cell in cells)
+    return ', '.join(f'{number} {state}' for state, number in sorted(counts.items()))
+
+
+def _state(record: GridRecord, cell: Cell) -> str:
+    if cell.id in record.results:
+        return 'done'
+    if cell.id in record.failures:
+        return 'failed'
+    if cell.id in record.not_runnable():
+        return 'not runnable'
+    return 'running' if cell.id in record.running else 'to run'
+
+
+def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+    ids: dict[str, list[str]] = defaultdict(list)
+    for cell_id, reason in reasons.items():
+        ids[reason].append(cell_id)
+    return ids.items()
+
+
+def _titles(cell_ids: Sequence[str], plan: Plan) -> str:
+    titles = [plan.trainings[cell_id].title for cell_id in cell_ids]
+    return '; '.join(titles[:4]) + (f' and {len(titles) - 4} more' if len(titles) > 4 else '')

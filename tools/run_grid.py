@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+r"""Run a grid of trainings: pre-trainings, then fine-tunings from each of them, paired by subset, fold and seed.
+
+examples:
+  python tools/run_grid.py configs/grids/table1.py --dry-run         what would be trained, what is done, what is left
+  python tools/run_grid.py configs/grids/table1.py                   all of it in this process
+  python tools/run_grid.py configs/grids/table1.py --workers 4       four processes, dealt out to the GPUs
+  python tools/run_grid.py configs/grids/table1.py --per-gpu 3       three processes to each GPU
+  python tools/run_grid.py configs/grids/table1.py --shard 2/8       the third of eight jobs of an array
+  python tools/run_grid.py configs/grids/table1.py --engine ray --gpus-per-worker 0.25
+  python tools/run_grid.py configs/grids/table1.py --cfg-options datasets.PCam.options.data_root=/data/pcam \
+      'datasets.CRC.examples_per_class=[12,25]' finetune_options.num_workers=8
+
+Stop it or kill it whenever you like: the same command goes on. Several may work in one work directory at once, on one
+machine or on a folder that machines share. Its results are in WORK_DIR/cells; tools/report.py makes a report of them,
+from unfinished grids too. Exit status: 0 all is done, 1 a cell failed or is left, 2 a mistake to correct first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.grid.claims import LEASE
+from sdp_plugin.grid.engines.on_ray import RayOptions
+from sdp_plugin.grid.plan import plan_grid
+from sdp_plugin.grid.progress import describe
+from sdp_plugin.grid.run import RunOptions, run_grid
+from sdp_plugin.grid.store import read_cells
+from sdp_plugin.grid.worker import Shard
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('grid', help='grid config, such as one of configs/grids')
+    parser.add_argument('--work-dir', type=Path, help='folder for all results (default: work_dirs/grids/NAME)')
+    parser.add_argument('--dry-run', action='store_true', help='print the plan, what is done and what is left')
+    parser.add_argument('--verbose', action='store_true', help='with --dry-run: every cell in a line')
+    parser.add_argument('--retry-failed', action='store_true', help='run cells again that failed')
+    parser.add_argument('--workers', type=int, metavar='N', help='N processes; with --engine ray N workers')
+    parser.add_argument('--per-gpu', type=int, metavar='K', help='K processes to each GPU')
+    parser.add_argument('--shard', type=Shard.parse, default=Shard(), metavar='I/N', help='part I of N, from 0')
+    parser.add_argument('--engine', choices=['local', 'ray'], default='local', help='this machine, or a Ray cluster')
+    parser.add_argument(
+        '--ray-address', metavar='ADDRESS', help='the cluster (default: one that runs here, or a new one)'
+    )
+    parser.add_argument('--gpus-per-worker', type=float, default=0.0, metavar='G', help='with Ray; 0.25 is allowed')
+    parser.add_argument('--cpus-per-worker', type=float, default=1.0, metavar='C', help='with Ray (default: 1)')
+    parser.add_argument(
+        '--lease', type=float, default=LEASE, metavar='S', help='a worker silent for S seconds loses its cells'
+    )
+    parser.add_argument('--interval', type=float, metavar='S', help='seconds between two looks at the progress')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the grid config'
+    )
+    return parser.parse_args()
+
+
+@exits_on_user_error
+def main() -> int:
+    args = parse_args()
+    plan = plan_grid(args.grid, args.cfg_options)
+    work_dir = args.work_dir or Path('work_dirs', 'grids', plan.name)
+    if args.dry_run:
+        print(describe(read_cells(work_dir, plan, args.lease), args.verbose))
+        return 0
+    ray = RayOptions(args.ray_address, args.gpus_per_worker, args.cpus_per_worker, args.workers)
+    options = RunOptions(
+        workers=args.workers,
+        per_gpu=args.per_gpu,
+        shard=args.shard,
+        ray=ray if args.engine == 'ray' else None,
+        lease=args.lease,
+        interval=args.interval,
+        retries_failed=args.retry_failed,
+    )
+    return run_grid(plan, work_dir, options)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
