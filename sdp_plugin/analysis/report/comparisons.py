@@ -92,7 +92,7 @@ def _differences(pairs: Pairs, metric: str) -> tuple[Value, ...]:
 def _intervals_over_images(
     groups: Sequence[Pairs], scores: Mapping[str, ImageScores], metric: str
 ) -> list[Interval | None]:
-    """Of the mean differences, over runs × test images, where all pairs share them; None elsewhere."""
+    """Of the mean differences, over runs x test images, where all pairs share them; None elsewhere."""
     stacks = {index: _stack(pairs, scores, metric) for index, pairs in enumerate(groups)}
     stacks = {index: stack for index, stack in stacks.items() if stack is not None}
     intervals: list[Interval | None] = [None] * len(groups)

@@ -78,7 +78,7 @@ def _auroc(scores: ImageScores) -> np.ndarray | None:
     return np.mean(areas, axis=0) if areas else None
 
 
-# What each test image adds to a metric, which is what intervals over runs × test images are made of.
+# What each test image adds to a metric, which is what intervals over runs x test images are made of.
 CONTRIBUTIONS: Mapping[str, Callable[[ImageScores], np.ndarray | None]] = {
     'accuracy/top1': lambda scores: scores.correct,
     'single-label/balanced-accuracy': lambda scores: balanced_accuracy_contributions(scores.correct, scores.labels),

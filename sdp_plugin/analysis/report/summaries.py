@@ -111,7 +111,7 @@ def _crossed_intervals(
     metrics: Sequence[str],
     places: Mapping[Place, Sequence[Cell]],
 ) -> dict[tuple[Place, str], Interval]:
-    """Intervals over runs × test images, for entries whose runs share their test images and have all their scores."""
+    """Intervals over runs x test images, for entries whose runs share their test images and have all their scores."""
     stacks: dict[int, dict[tuple[Place, str], np.ndarray]] = {}
     for key, runs in places.items():
         done = [cell for cell in runs if cell.id in record.results]

@@ -134,7 +134,7 @@ def cells_of(shape: Shape) -> list[Cell]:
                                 fold=fold,
                                 seed=repeat * (folds or 1) + (fold or 0),
                                 group=f'{variant}/{dataset}/{count}',
-                            )  # fmt: skip
+                            )
                         )
     return cells
 
@@ -198,9 +198,10 @@ def _finetuning_result(cell: Cell, shape: Shape, seed: int) -> tuple[Result, dic
         'single-label/auroc': 100 * _auroc(scores['log_scores'].astype(np.float64), scores['labels']),
     }
     epochs = 200 if cell.dataset == 'CRC' else 100
+    speed = 4 * metrics['accuracy/top1'] / 80
     noise = np.random.default_rng(int(cell.id, 16) + seed).normal(0, 0.04, epochs)
     curve = [
-        {'step': epoch + 1, 'loss': float(2 * np.exp(-epoch / epochs * 4 + noise[epoch])), 'lr': 1e-4 * 0.94**epoch}
+        {'step': epoch + 1, 'loss': float(2 * np.exp(-epoch / epochs * speed + noise[epoch])), 'lr': 1e-4 * 0.94**epoch}
         for epoch in range(epochs)
     ]
     tested = f'{cell.dataset}-{cell.fold}'

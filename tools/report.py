@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""Report what a grid of trainings gave: a page for the browser, tables for a paper, and all numbers.
+
+Reads the work directory of tools/run_grid.py, whether the grid is complete, still running or broken off, and writes
+WORK_DIR/report/index.html (needs no network and no other file), table.md, table.tex (booktabs), results.csv (a row a
+training) and results.json (everything on the page).
+
+examples:
+  python tools/report.py work_dirs/table1
+  python tools/report.py work_dirs/table1 --metric single-label/balanced-accuracy --out balanced/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from sdp_plugin.analysis.report import write_report
+from sdp_plugin.errors import exits_on_user_error
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dir', help='work directory of a grid')
+    parser.add_argument('--out', help='folder to write to (default: WORK_DIR/report)')
+    parser.add_argument(
+        '--metric',
+        action='append',
+        default=[],
+        help='metric to report, as the results name it; may be given several times, and the first is compared '
+        '(default: the metric of the grid, and balanced accuracy and AUROC beside it)',
+    )
+    return parser.parse_args()
+
+
+@exits_on_user_error
+def main() -> None:
+    args = parse_args()
+    report, page = write_report(args.work_dir, args.out, args.metric)
+    standing = report.standing
+    print(f'{report.name}: {standing.done} of {standing.total} trainings done', end='')
+    counts = {
+        'running': standing.running,
+        'failed': standing.failed,
+        'not runnable': standing.unrunnable,
+        'missing': standing.missing,
+        'stale': standing.stale,
+    }
+    print(''.join(f', {len(found)} {name}' for name, found in counts.items() if found))
+    for problem in report.problems:
+        print(f'left out: {problem}')
+    print(f'written: {page}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
