@@ -38,6 +38,28 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
         UserError: If the work directory holds another training and ``resume`` is False, or data are not as they should
             be.
     """
+    runner = start(cfg, resume)
+    fit(runner)
+    metrics = measure(runner)
+    if is_main_process():
+        _write_results(cfg, metrics)
+        runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')
+    return metrics
+
+
+def start(cfg: Config, resume: bool = False) -> Runner:
+    """Build what trains a config, without training it.
+
+    Args:
+        cfg (Config): A config with ``work_dir`` set.
+        resume (bool): See :func:`train`. Defaults to False.
+
+    Returns:
+        Runner: For :func:`fit` and :func:`measure`.
+
+    Raises:
+        UserError: If the work directory holds another training and ``resume`` is False.
+    """
     register_safe_loader()
     checkpoint = latest_checkpoint(cfg.work_dir)
     if checkpoint and not resume:
@@ -52,17 +74,28 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
     runner = Runner.from_cfg(cfg)
     if resume and not checkpoint:
         runner.logger.info(f'Nothing to resume in {cfg.work_dir}: starting from the beginning')
+    return runner
+
+
+def fit(runner: Runner) -> None:
+    """Train to the end; say how to go on if interrupted."""
     try:
         runner.train()
     except KeyboardInterrupt:
-        newest = latest_checkpoint(cfg.work_dir) or 'the beginning: no checkpoint was written yet'
+        newest = latest_checkpoint(runner.work_dir) or 'the beginning: no checkpoint was written yet'
         runner.logger.warning(f'Interrupted. The same command with --resume goes on from {newest}')
         raise
-    metrics = _plain(runner.test()) if cfg.get('test_dataloader') else {}
-    if is_main_process():
-        _write_results(cfg, metrics)
-        runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')
-    return metrics
+
+
+def measure(runner: Runner) -> dict[str, float]:
+    """Test the weights that a runner holds.
+
+    Returns:
+        dict[str, float]: The metrics, as plain numbers; empty for a config without a test.
+    """
+    # MMSegmentation's metrics are NumPy scalars, which JSON does not know.
+    has_test = runner.cfg.get('test_dataloader')
+    return {name: float(value) for name, value in runner.test().items()} if has_test else {}
 
 
 def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
@@ -84,12 +117,7 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
     prepare_cpu_group(cfg)
     runner = Runner.from_cfg(cfg)
     _load_all(runner, checkpoint)
-    return _plain(runner.test())
-
-
-def _plain(metrics: dict) -> dict[str, float]:
-    # MMSegmentation's metrics are NumPy scalars, which JSON does not know.
-    return {name: float(value) for name, value in metrics.items()}
+    return measure(runner)
 
 
 def _load_all(runner: Runner, checkpoint: str | Path) -> None:
