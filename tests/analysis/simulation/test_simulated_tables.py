@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from sdp_plugin.analysis.simulation.models import (
 from sdp_plugin.analysis.simulation.tables import (
     FOLD_CORRELATION,
     FOLD_RATIO,
+    MARGINS,
     TABLES,
     Share,
     Table,
@@ -30,6 +33,8 @@ from sdp_plugin.analysis.statistics.intervals import (
     t_interval,
 )
 from sdp_plugin.analysis.statistics.runs_by_images import draw_image_weights, runs_by_images_interval
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize('runs', [5, 10])
@@ -90,6 +95,13 @@ def test_equivalence_keeps_its_error_rate_and_its_power_grows():
     assert table.rows[-1][power].percent > 99
     # The uncorrected test of correlated folds errs more often than it says.
     assert max(row[-1].percent for row in table.rows[:9]) > 8
+
+
+def test_the_margins_are_those_of_the_shipped_grid():
+    from mmengine.config import Config
+
+    comparisons = Config.fromfile(ROOT / 'configs' / 'grids' / 'table1.py').comparisons
+    assert [one.margin for one in comparisons if 'margin' in one] == [MARGINS]
 
 
 def test_a_share_and_its_error_by_hand():
