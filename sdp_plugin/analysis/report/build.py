@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from sdp_plugin import __version__
 from sdp_plugin.analysis.published import PublishedTable, published_table
 from sdp_plugin.analysis.report.comparisons import comparisons_of
-from sdp_plugin.analysis.report.curves import confusions_of, learning_curves, roc_curves
-from sdp_plugin.analysis.report.model import ACCURACY, Column, Report
+from sdp_plugin.analysis.report.curves import confusions_of, learning_curves, pretraining_curves, roc_curves
+from sdp_plugin.analysis.report.model import ACCURACY, Column, Pretraining, Report
 from sdp_plugin.analysis.report.reading import finetunings, read_scores
 from sdp_plugin.analysis.report.samples import read_samples
 from sdp_plugin.analysis.report.standing import (
@@ -23,6 +23,7 @@ from sdp_plugin.analysis.report.standing import (
 )
 from sdp_plugin.analysis.report.summaries import entries_of
 from sdp_plugin.errors import UserError
+from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 
 SHOWN_WHERE_MEASURED = ('single-label/balanced-accuracy', 'single-label/auroc')
@@ -61,6 +62,12 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         entries=tuple(entries),
         comparisons=tuple(comparisons),
         learning=tuple(learning_curves(record)),
+        pretraining=tuple(pretraining_curves(record)),
+        pretrainings=tuple(
+            Pretraining(result.cell.title, result.metrics, result.durations)
+            for result in record.results.values()
+            if result.cell.kind == PRETRAINING
+        ),
         roc=tuple(roc_curves(record, scores)),
         confusions=tuple(confusions_of(record, scores)),
         samples=tuple(samples),

@@ -10,7 +10,7 @@ from sdp_plugin.analysis.report.charts import thinned
 from sdp_plugin.analysis.report.model import Column, Confusion, Curve
 from sdp_plugin.analysis.report.reading import finetunings
 from sdp_plugin.analysis.report.scores import ImageScores
-from sdp_plugin.analysis.report.summaries import Place, by_place, is_number
+from sdp_plugin.analysis.report.summaries import Place, by_place
 from sdp_plugin.analysis.statistics import mean_row_percentages
 from sdp_plugin.analysis.statistics.roc import GRID
 from sdp_plugin.analysis.statistics.student import t_quantile
@@ -24,6 +24,17 @@ def learning_curves(record: GridRecord) -> list[Curve]:
         curve
         for key, runs in by_place(finetunings(record)).items()
         if (curve := _learning(key, [record.results[cell.id] for cell in runs if cell.id in record.results]))
+    ]
+
+
+def pretraining_curves(record: GridRecord) -> list[Curve]:
+    """The loss of each finished pre-training, under the initialisations that it gives."""
+    used = dict.fromkeys((cell.variant, cell.initialisation, cell.needs) for cell in finetunings(record))
+    return [
+        curve
+        for variant, initialisation, id in used
+        if id in record.results
+        and (curve := _learning((variant, initialisation, Column('Pre-training', None)), [record.results[id]]))
     ]
 
 
@@ -49,17 +60,22 @@ def confusions_of(record: GridRecord, scores: Mapping[str, ImageScores]) -> list
 
 def _learning(key: Place, results: Sequence[Result]) -> Curve | None:
     losses = [
-        {row['step']: row['loss'] for row in result.curve if is_number(row.get('step')) and is_number(row.get('loss'))}
-        for result in results
+        {row['step']: row['loss'] for row in result.curve if 'step' in row and 'loss' in row} for result in results
     ]
     losses = [loss for loss in losses if loss]
     if not losses:
         return None
     steps = thinned(sorted(set.intersection(*map(set, losses))))
-    if len(steps) < 2:
+    values = np.array([[loss[step] for step in steps] for loss in losses], dtype=np.float64)
+    finite = np.isfinite(values).all(axis=0)
+    if finite.sum() < 2:
         return None
-    values = np.array([[loss[step] for step in steps] for loss in losses])
-    return _curve(key, len(losses), np.array(steps), values.mean(0), values.min(0), values.max(0))
+    x, values = np.array(steps)[finite], values[:, finite]
+    return _curve(key, len(losses), x, values.mean(0), values.min(0), values.max(0))
+
+
+def _loss_by_step(curve: Sequence[Mapping[str, float]]) -> dict[float, float]:
+    return {row['step']: row['loss'] for row in curve if 'step' in row and 'loss' in row}
 
 
 def _band(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,7 +101,7 @@ def _confusion(key: Place, cells: Sequence[Cell], record: GridRecord, scores: Ma
     rows = mean_row_percentages(matrices)
     names = record.results[cells[0].id].subset.get('classes') or ()
     count = len(rows)
-    classes = tuple(map(str, names)) if len(names) == count else tuple(f'class {index}' for index in range(count))
+    classes = tuple(map(str, names)) if len(names) == count else tuple(map(str, range(count)))
     return Confusion(
         variant,
         column,

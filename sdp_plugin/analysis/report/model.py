@@ -201,6 +201,15 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Pretraining:
+    """A finished pre-training: its title, metrics, and seconds by phase."""
+
+    title: str
+    metrics: Mapping[str, float]
+    durations: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Sample:
     """A picture to show: its title, caption, and the file's name and bytes."""
 
@@ -224,6 +233,8 @@ class Report:
         entries (tuple[Entry, ...]): Variants, then initialisations, then columns.
         comparisons (tuple[ComparisonBlock, ...]): In the order of the grid.
         learning (tuple[Curve, ...]): Loss against step.
+        pretraining (tuple[Curve, ...]): The same of the pre-trainings, under the initialisations that they give.
+        pretrainings (tuple[Pretraining, ...]): Those that are done.
         roc (tuple[Curve, ...]): True against false positive rate.
         confusions (tuple[Confusion, ...]): Where there are per-image scores.
         samples (tuple[Sample, ...]): Pictures.
@@ -250,6 +261,8 @@ class Report:
     entries: tuple[Entry, ...]
     comparisons: tuple[ComparisonBlock, ...]
     learning: tuple[Curve, ...]
+    pretraining: tuple[Curve, ...]
+    pretrainings: tuple[Pretraining, ...]
     roc: tuple[Curve, ...]
     confusions: tuple[Confusion, ...]
     samples: tuple[Sample, ...]

@@ -61,6 +61,7 @@ def render_page(report: Report) -> str:
         sample_groups=_sample_groups(report.samples),
         config=json.dumps(report.grid, indent=2, ensure_ascii=False),
         verdicts=VERDICTS,
+        incomparable=_incomparable(report),
         confusions=_confusions(report),
     )
 
@@ -95,8 +96,9 @@ def p_value(value: float | None) -> str:
 
 
 def typographic(text: str) -> str:
-    """The text with real minus signs before numbers."""
-    return re.sub(r'(^|[ (])-(?=\d)', rf'\1{pictures.MINUS}', text)
+    """The text with real minus signs before numbers, and no line break within '95 %' or 'p = 0.01'."""
+    text = re.sub(r'(^|[ (])-(?=\d)', rf'\1{pictures.MINUS}', text)
+    return re.sub(r'(?<=\d) (?=%|points)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)', '\N{NO-BREAK SPACE}', text)
 
 
 def without_verdict(text: str) -> str:
@@ -123,6 +125,15 @@ def _sample_groups(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
     for sample in samples:
         groups.setdefault(sample.group, []).append(sample)
     return groups
+
+
+def _incomparable(report: Report) -> dict[str, list[str]]:
+    """Why entries do not compare with the paper, and which."""
+    reasons: dict[str, list[str]] = {}
+    for entry in report.entries:
+        if entry.published and entry.published.obstacle and entry.summaries:
+            reasons.setdefault(entry.published.obstacle, []).append(f'{entry.initialisation} on {entry.column.label}')
+    return reasons
 
 
 def _confusions(report: Report) -> dict[tuple[str, Column], list]:

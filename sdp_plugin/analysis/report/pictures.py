@@ -60,13 +60,17 @@ def forests(report: Report) -> list[list[Forest]]:
 
 def learning_panels(report: Report) -> list[Panel]:
     """For each variant, data set and size: the loss against the step, on a logarithmic axis."""
-    positive = [curve for curve in report.learning if min(curve.low) > 0]
-    return _curve_panels(report, positive, 'learning', _learning_panel)
+    before = [curve for curve in report.pretraining if min(curve.low) > 0]
+    after = [curve for curve in report.learning if min(curve.low) > 0]
+    return [
+        *_curve_panels(report, before, 'pretraining', _learning_panel, (Column('Pre-training', None),)),
+        *_curve_panels(report, after, 'learning', _learning_panel, report.columns),
+    ]
 
 
 def roc_panels(report: Report) -> list[Panel]:
     """For each variant, data set and size: the ROC curves."""
-    return _curve_panels(report, report.roc, 'roc', _roc_panel)
+    return _curve_panels(report, report.roc, 'roc', _roc_panel, report.columns)
 
 
 def strips(report: Report, metric: str) -> dict[tuple[str, str, Column], Strip]:
@@ -168,16 +172,21 @@ def _curve_panels(
     curves: Iterable[Curve],
     id: str,
     draw: Callable[[Report, Sequence[Curve], str, str], Panel],
+    columns: Sequence[Column],
 ) -> list[Panel]:
     by_place: dict[tuple[str, Column], list[Curve]] = {}
     for curve in curves:
         by_place.setdefault((curve.variant, curve.column), []).append(curve)
-    places = [(variant, column) for variant in report.variants for column in report.columns]
+    places = [(variant, column) for variant in report.variants for column in columns]
     return [
-        draw(report, by_place[place], f'{id}-{number}', _title(place[0], place[1].label))
+        draw(report, by_place[place], f'{id}-{number}', _title(place[0], _heading(place[1])))
         for number, place in enumerate(places)
         if place in by_place
     ]
+
+
+def _heading(column: Column) -> str:
+    return column.dataset if column.dataset == 'Pre-training' else column.label
 
 
 def _learning_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Panel:

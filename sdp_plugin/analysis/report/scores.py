@@ -58,7 +58,8 @@ class ImageScores:
         """
         if not self.measured:
             return None
-        return np.mean([np.interp(GRID, *roc_curve(*self.against_rest(label))) for label in self.measured], axis=0)
+        curves = [np.interp(GRID, *roc_curve(*self.against_rest(label)[1:])) for label in self.measured]
+        return np.mean(curves, axis=0)
 
     @cached_property
     def measured(self) -> list[int]:
@@ -68,14 +69,31 @@ class ImageScores:
             return []
         return [1] if self.log_scores.shape[1] == 2 else present
 
-    def against_rest(self, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """Scores of a class, and whether each image is of it."""
-        return class_scores(self.log_scores)[:, label], self.labels == label
+    def against_rest(self, label: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The order of the scores of a class, and in this order the scores, and whether each image is of the class."""
+        if label not in self._orders:
+            self._orders[label] = np.argsort(self._class_scores[:, label])
+        order = self._orders[label]
+        return order, self._class_scores[order, label], self.labels[order] == label
+
+    @cached_property
+    def _class_scores(self) -> np.ndarray:
+        return class_scores(self.log_scores)
+
+    @cached_property
+    def _orders(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 def _auroc(scores: ImageScores) -> np.ndarray | None:
-    areas = [auroc_contributions(*scores.against_rest(label)) for label in scores.measured]
-    return np.mean(areas, axis=0) if areas else None
+    if not scores.measured:
+        return None
+    total = np.zeros(len(scores.labels), np.float32)
+    for label in scores.measured:
+        # Sorted scores make it twice as fast, which for hundreds of runs with 32,768 images are seconds.
+        order, ordered, positive = scores.against_rest(label)
+        total[order] += auroc_contributions(ordered, positive)
+    return total / len(scores.measured)
 
 
 # What each test image adds to a metric, which is what intervals over runs x test images are made of.

@@ -125,7 +125,7 @@ def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
         if odd:
             other[f'{block.first} and {block.second}'] = len(odd)
     return [
-        f'{count} runs of {names} are not comparable, although the plan pairs them: see the paired comparisons.'
+        f'Runs of {names} that the plan pairs are not comparable ({count} of them): see the paired comparisons.'
         for names, count in other.items()
     ]
 

@@ -207,13 +207,14 @@ def _joined(variant: str, rest: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        shown = [field for field in fields(value) if field.repr]
-        return {field.name: _plain(getattr(value, field.name)) for field in shown}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_plain(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.repr}
+    return str(value)

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy.stats import norm, rankdata
 
+from sdp_plugin.grid.claims import claim, this_process
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell, Failure, Result
 
 PRETRAININGS = {
@@ -254,6 +256,41 @@ def _auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_troubled_grid(work_dir: Path, shape: Shape = SMALL) -> dict[str, str]:
+    """A grid with everything that can be amiss. Returns the ids of the cells that are, by what is."""
+    cells = [cell for cell in cells_of(shape) if cell.kind == FINETUNING]
+    kinds = ('failed', 'running', 'missing', 'unrunnable', 'other images', 'bad scores', 'no number')
+    amiss = dict(zip(kinds, cells[1::5], strict=False))
+    obstacle = 'fold 3: there are 35 images of EMPTY outside of the fold, and 50 are needed'
+    plan = [replace(cell, obstacle=obstacle) if cell == amiss['unrunnable'] else cell for cell in cells_of(shape)]
+    write_grid(work_dir, shape, leave_out=[amiss[key].title for key in ('failed', 'running', 'missing', 'unrunnable')])
+    write_plan(work_dir, grid_config(shape), plan)
+    write_failure(work_dir, amiss['failed'], 'OutOfMemoryError: CUDA out of memory. Tried to allocate <2 GiB> & more')
+    claim(work_dir / 'cells' / amiss['running'].id, this_process('worker-1'))
+    result = _finetuning_result(amiss['other images'], shape, 0)
+    write_result(work_dir, replace(result[0], subset=result[0].subset | {'train_digest': 'f' * 12}), result[1])
+    result = _finetuning_result(amiss['bad scores'], shape, 0)
+    write_result(work_dir, result[0], {name: array[:-1] for name, array in result[1].items()})
+    result = _finetuning_result(amiss['no number'], shape, 0)
+    write_result(work_dir, replace(result[0], metrics=result[0].metrics | {'single-label/auroc': float('nan')}), {})
+    stale = replace(cells[0], id='0' * 12, title='PCam 1000 · Random · of an earlier plan')
+    write_result(work_dir, _finetuning_result(stale, shape, 0)[0], {})
+    write_samples(work_dir)
+    return {key: cell.id for key, cell in amiss.items()}
+
+
+def write_samples(work_dir: Path) -> None:
+    folder = work_dir / 'samples'
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    names = [f'tile_{index}.png' for index in range(6)]
+    for name in names:
+        picture = generator.integers(120, 255, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(picture).resize((96, 96), Image.Resampling.BICUBIC).save(folder / name)
+    samples = [{'file': name, 'caption': 'tumour, predicted 0.93', 'group': 'PCam 1,000'} for name in names]
+    (folder / 'samples.json').write_text(json.dumps({'format': 1, 'samples': samples}))
 
 
 if __name__ == '__main__':
