@@ -6,7 +6,9 @@ an unknown scope, and ``locations`` imports the classes on the first look-up. No
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
@@ -21,6 +23,12 @@ DATASETS = Registry(
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, scope='sdp_plugin', locations=['sdp_plugin.datasets.transforms']
 )
+FUNCTIONS = Registry(
+    'function', parent=MMENGINE_FUNCTIONS, scope='sdp_plugin', locations=['sdp_plugin.datasets.transforms']
+)
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='sdp_plugin', locations=['sdp_plugin.models'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='sdp_plugin', locations=['sdp_plugin.engine'])
+LOOPS = Registry(
+    'loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory_loop']
+)
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='sdp_plugin', locations=['sdp_plugin.evaluation'])

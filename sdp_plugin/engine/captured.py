@@ -1,0 +1,86 @@
+"""A training step recorded as a CUDA graph, which one call launches as a whole.
+
+For small images and batches the launches of some thousand kernels cost more than the kernels. A graph reads and writes
+fixed memory: batches are copied to where it reads, and learning rates are tensors.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from sdp_plugin.engine.training_step import TrainingStep
+
+WARM_UP = 3
+"""Steps before the capture. cuDNN chooses its kernels and the optimiser makes its state in them."""
+
+
+class CapturedStep:
+    """Run a step as it is for a few batches, then record it, and replay the record for batches of that size.
+
+    The steps before the capture are training steps like any other; recording computes nothing. Batches of another size
+    (the last one of an epoch) are never recorded. If recording fails, the step goes on as it is, and the log says so.
+
+    Must be called on one stream that is not the default one. The optimiser must have been prepared by
+    :func:`sdp_plugin.engine.optimisers.fuse` with ``capturable=True``.
+
+    Args:
+        step (TrainingStep): The step.
+        batch_size (int): The size of the batches to record.
+    """
+
+    def __init__(self, step: TrainingStep, batch_size: int) -> None:
+        self.step = step
+        self.batch_size = batch_size
+        self._warm_up_left = WARM_UP
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Train on a batch; see :class:`TrainingStep`. The loss is overwritten by the next call."""
+        if len(inputs) != self.batch_size:
+            return self.step(inputs, labels)
+        if self._graph is None and self._warm_up_left == 0:
+            self._record(inputs, labels)
+        if self._graph is None:
+            self._warm_up_left -= 1
+            return self.step(inputs, labels)
+        self._inputs.copy_(inputs, non_blocking=True)
+        self._labels.copy_(labels, non_blocking=True)
+        for group, rate in zip(self.step.optimiser.param_groups, self._rates, strict=True):
+            rate.fill_(group['lr'])
+        self._graph.replay()
+        return self._loss
+
+    def _record(self, inputs: Tensor, labels: Tensor) -> None:
+        self._inputs, self._labels = torch.empty_like(inputs), torch.empty_like(labels)
+        groups = self.step.optimiser.param_groups
+        rates = [group['lr'] for group in groups]
+        self._rates = [torch.tensor(float(rate), device=inputs.device) for rate in rates]
+        graph = torch.cuda.CUDAGraph()
+        try:
+            for group, rate in zip(groups, self._rates, strict=True):
+                group['lr'] = rate
+            # Gradients that exist would be accumulated into; those of a graph have to come from its own memory.
+            self.step.optimiser.zero_grad(set_to_none=True)
+            torch.cuda.synchronize()
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode='thread_local'):
+                self._loss = self.step(self._inputs, self._labels)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            torch.cuda.synchronize()
+            print_log(
+                f'The training step is not recorded as a CUDA graph, and runs as it is: {str(error).splitlines()[0]}',
+                logger='current',
+                level=logging.WARNING,
+            )
+            self._warm_up_left = -1
+        else:
+            self._graph = graph
+        finally:
+            # mmengine's schedulers multiply floats; the graph reads the tensors.
+            for group, rate in zip(groups, rates, strict=True):
+                group['lr'] = rate

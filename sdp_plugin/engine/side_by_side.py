@@ -1,0 +1,75 @@
+"""Trainings side by side in one process, so that small batches fill a large chip."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from mmengine.device import get_device
+from mmengine.logging import print_log
+
+from sdp_plugin.engine.turns import Turns
+
+T = TypeVar('T')
+
+
+def run_side_by_side(
+    jobs: Sequence[Callable[[], T]], at_once: int | None = None
+) -> Iterator[tuple[int, T | Exception]]:
+    """Run trainings of one kind at once, in turns, each in a thread and on a CUDA stream of its own.
+
+    A job trains a config by :func:`sdp_plugin.engine.run.train` or in another way; the in-memory loops of
+    :mod:`sdp_plugin.engine.in_memory_loop` give the turn to the next one after each batch. Every job has its own state
+    of the random generators, so that its result is that of the job run alone. One that fails takes no other down.
+
+    A job that runs out of device memory in company is started again later, among half as many; it has to be able to
+    start anew. The log says so.
+
+    Args:
+        jobs (Sequence[Callable[[], T]]): The trainings.
+        at_once (int | None): How many to run at once. None is all of them on CUDA, and one after the other elsewhere: a
+            CPU that is busy with one training gains nothing from a second. Defaults to None.
+
+    Yields:
+        tuple[int, T | Exception]: The position of each job as it ends, and what it returned or raised.
+    """
+    device = torch.device(get_device())
+    at_once = at_once or (len(jobs) if device.type == 'cuda' else 1)
+    waiting = list(range(len(jobs)))
+    while waiting:
+        group, waiting = waiting[:at_once], waiting[at_once:]
+        without_memory = []
+        for position, result in _run([jobs[index] for index in group], device):
+            if isinstance(result, torch.cuda.OutOfMemoryError) and len(group) > 1:
+                # The exception, which holds the training's tensors, is let go here.
+                del result
+                without_memory.append(group[position])
+                torch.cuda.empty_cache()
+                continue
+            yield group[position], result
+        if without_memory:
+            at_once = max(1, len(group) // 2)
+            waiting = without_memory + waiting
+            print_log(
+                f'{len(without_memory)} of {len(group)} trainings side by side ran out of memory on the device. '
+                f'They start again, {at_once} at once.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+def _run(jobs: Sequence[Callable[[], T]], device: torch.device) -> Iterator[tuple[int, T | Exception]]:
+    results = Turns(jobs, device).run() if len(jobs) > 1 else [(0, _alone(jobs[0]))]
+    for position, result in results:
+        if isinstance(result, BaseException) and not isinstance(result, Exception):
+            raise result
+        yield position, result
+
+
+def _alone(job: Callable[[], T]) -> T | Exception:
+    try:
+        return job()
+    except Exception as error:
+        return error

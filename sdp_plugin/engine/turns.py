@@ -1,0 +1,138 @@
+"""Taking turns: several trainings in threads of one process, of which one runs at a time.
+
+PyTorch, MMEngine and their global state never see two trainings at once, and what each has queued on its CUDA stream
+runs beside what the others have.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+_mine = threading.local()
+
+
+class StoppedError(BaseException):
+    """What ends the training of a thread whose turn will not come again. No ``except Exception`` may swallow it."""
+
+
+def in_company() -> bool:
+    """Whether other trainings take turns with the one that asks."""
+    return getattr(_mine, 'turns', None) is not None
+
+
+def next_turn() -> None:
+    """Let the other trainings of this process go on, if there are any, and return when it is this one's turn."""
+    turns: Turns | None = getattr(_mine, 'turns', None)
+    if turns is not None:
+        turns.pass_on()
+
+
+class Turns:
+    """Run jobs in turns, in the order in which they are given, and tell which one has ended and how.
+
+    Each job has its own state of the random generators of Python, NumPy and PyTorch, so that it draws what it would
+    draw alone. On CUDA each has its own stream.
+
+    Args:
+        jobs (Sequence[Callable[[], Any]]): The jobs; they call :func:`next_turn` where others may go on.
+        device (torch.device): Where they compute.
+    """
+
+    def __init__(self, jobs: Sequence[Callable[[], Any]], device: torch.device) -> None:
+        self.device = device
+        self._baton = threading.Condition()
+        self._waiting = list(range(len(jobs)))  # whose turn it is comes first
+        self._ended: list[tuple[int, Any]] = []
+        self._held = True  # by the caller, who looks at what has ended
+        self._stopped = False
+        self._random_states = [_random_state(device)] * len(jobs)
+        self._threads = [
+            threading.Thread(target=self._run, args=(index, job), name=f'training {index}', daemon=True)
+            for index, job in enumerate(jobs)
+        ]
+
+    def run(self) -> Iterator[tuple[int, Any]]:
+        """Run the jobs.
+
+        While the caller looks at what was yielded, no job runs. A caller that does not come back ends all jobs.
+
+        Yields:
+            tuple[int, Any]: The position of a job that has ended, and what it returned or the exception that it raised.
+        """
+        caller = _random_state(self.device)
+        with self._baton:
+            for thread in self._threads:
+                thread.start()
+            try:
+                for _ in self._threads:
+                    self._held = False
+                    self._baton.notify_all()
+                    self._baton.wait_for(lambda: self._ended)
+                    yield self._ended.pop(0)
+            finally:
+                self._stopped = True
+                self._baton.notify_all()
+                self._baton.wait_for(lambda: not self._waiting)
+                _restore(caller, self.device)
+
+    def pass_on(self) -> None:
+        """Called by a job: hand the turn to the next one and wait for it to come round."""
+        index = _mine.index
+        self._random_states[index] = _random_state(self.device)
+        with self._baton:
+            self._waiting.append(self._waiting.pop(0))
+            self._baton.notify_all()
+            self._await_turn(index)
+        _restore(self._random_states[index], self.device)
+
+    def _run(self, index: int, job: Callable[[], Any]) -> None:
+        _mine.turns, _mine.index = self, index
+        result: Any = None
+        try:
+            with self._baton:
+                self._await_turn(index)
+            _restore(self._random_states[index], self.device)
+            with _own_stream(self.device):
+                result = job()
+        except BaseException as error:
+            result = error
+        finally:
+            with self._baton:
+                self._waiting.remove(index)
+                self._ended.append((index, result))
+                self._held = True
+                self._baton.notify_all()
+
+    def _await_turn(self, index: int) -> None:
+        self._baton.wait_for(lambda: self._stopped or (not self._held and self._waiting[0] == index))
+        if self._stopped:
+            raise StoppedError
+
+
+def _own_stream(device: torch.device) -> AbstractContextManager:
+    if device.type != 'cuda':
+        return nullcontext()
+    stream = torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return torch.cuda.stream(stream)
+
+
+def _random_state(device: torch.device) -> tuple[Any, ...]:
+    on_device = torch.cuda.get_rng_state(device) if device.type == 'cuda' else None
+    return random.getstate(), np.random.get_state(), torch.get_rng_state(), on_device
+
+
+def _restore(state: tuple[Any, ...], device: torch.device) -> None:
+    of_python, of_numpy, of_torch, on_device = state
+    random.setstate(of_python)
+    np.random.set_state(of_numpy)
+    torch.set_rng_state(of_torch)
+    if on_device is not None:
+        torch.cuda.set_rng_state(on_device, device)
