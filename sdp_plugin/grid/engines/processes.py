@@ -108,7 +108,7 @@ def _report_end(worker: _Running, progress: Progress, others: int) -> None:
     if status == 0:
         return
     how = f'was killed by {signal.Signals(-status).name}' if status < 0 else f'ended with exit status {status}'
-    what_now = f'its cells are taken over by {others} others' if others else 'start the same command again to go on'
+    what_now = 'the others take its cells over' if others else 'start the same command again to go on'
     error = _last_error(worker.log)
     progress.tell(f'{worker.name} {how}; {what_now} (see {worker.log}){error}')
 
