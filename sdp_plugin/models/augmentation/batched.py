@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sdp_plugin.models.augmentation.parameters import FLIPS, OPERATIONS, AugmentationParameters
 from sdp_plugin.models.augmentation.pillow_hue import (
-    WEIGHT_SCALE,
     channel_weights,
     hue_table,
     shift_in_bytes,
@@ -27,8 +26,6 @@ from sdp_plugin.models.augmentation.settings import AugmentationSettings, Colour
 # np.pad's names of the modes of mmcv.impad.
 NUMPY_MODES = {'edge': 'edge', 'reflect': 'reflect', 'symmetric': 'symmetric'}
 OUTSIDE = -1
-# OpenCV's warp: coordinates in 1/1024 pixels, rounded to 1/32, which weigh the four neighbours.
-COORDINATE_BITS, WEIGHT_BITS = 10, 5
 # Pillow's weights of blue, green and red.
 LUMA = (7471 / 65536, 38470 / 65536, 19595 / 65536)
 
@@ -54,9 +51,10 @@ def augment(
         part = slice(start, start + chunk)
         moved = _crop_and_flip(images[part], parameters[part], settings, size)
         if settings.rotation_probability > 0:
-            channels = _rotate(moved, parameters[part], settings.rotation_colour)
+            moved = _rotate(moved, parameters[part], settings.rotation_colour)
         else:
-            channels = moved.permute(0, 3, 1, 2).flatten(2).float()
+            moved = moved.permute(0, 3, 1, 2).float()
+        channels = moved.flatten(2)
         _jitter(channels, parameters[part], settings)
         out[part] = channels.unflatten(2, size).permute(0, 2, 3, 1)
     return out
@@ -87,7 +85,7 @@ def _crop_and_flip(
     moved = images[samples, rows.clamp(min=0), columns.clamp(min=0)]
     if settings.padding_mode != 'constant' or not any(settings.padding):
         return moved
-    colour = torch.tensor(settings.padding_colour, device=images.device).to(torch.uint8)
+    colour = _upload(np.array(settings.padding_colour, np.uint8), images.device)
     return torch.where(((rows == OUTSIDE) | (columns == OUTSIDE))[..., None], colour, moved)
 
 
@@ -106,63 +104,36 @@ def _window(start: np.ndarray, length: int, mirrored: np.ndarray) -> np.ndarray:
 
 
 def _rotate(images: Tensor, parameters: AugmentationParameters, colour: Colour) -> Tensor:
-    """Rotate as OpenCV's ``warpAffine`` does: float32, shape (N, 3, H * W), whole numbers."""
-    count, height, width = images.shape[:3]
-    x, y = _source_coordinates(_upload(_inverse_matrices(parameters, height, width), images.device), height, width)
-    # One gather a neighbour fetches all three channels.
-    blue, green, red = (images[..., channel].flatten(1).int() for channel in range(3))
-    pixels = blue | green << 8 | red << 16
-    border = sum(round(level) << 8 * channel for channel, level in enumerate(colour))
-    mask = (1 << WEIGHT_BITS) - 1
-    column, row = x >> WEIGHT_BITS, y >> WEIGHT_BITS
-    right, down = x & mask, y & mask
-    channels = images.new_zeros((count, 3, height * width), dtype=torch.int32)
-    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        weight = (right if dx else mask + 1 - right) * (down if dy else mask + 1 - down)
-        near_row, near_column = row + dy, column + dx
-        inside = (near_row >= 0) & (near_row < height) & (near_column >= 0) & (near_column < width)
-        where = near_row.clamp(0, height - 1) * width + near_column.clamp(0, width - 1)
-        near = torch.where(inside, pixels.gather(1, where.long()), border)
-        for channel in range(3):
-            channels[:, channel] += weight * (near >> 8 * channel & 255)
-    half = 1 << 2 * WEIGHT_BITS - 1
-    return (channels + half >> 2 * WEIGHT_BITS).float()
-
-
-def _inverse_matrices(parameters: AugmentationParameters, height: int, width: int) -> np.ndarray:
-    """From coordinates in the rotated image to those in the source: float64, shape (N, 2, 3)."""
-    centre = ((width - 1) * 0.5, (height - 1) * 0.5)
-    angles = np.where(parameters.rotated, parameters.angle, 0.0).tolist()
-    return np.stack([cv2.invertAffineTransform(cv2.getRotationMatrix2D(centre, -angle, 1.0)) for angle in angles])
-
-
-def _source_coordinates(matrices: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Columns and rows in the source in 1/32 pixels: int32, shape (N, H * W)."""
-    columns = torch.arange(width, dtype=torch.float64, device=matrices.device)
-    rows = torch.arange(height, dtype=torch.float64, device=matrices.device)
-    scale = 1 << COORDINATE_BITS
-    half = 1 << COORDINATE_BITS - WEIGHT_BITS - 1
-    coordinates = []
-    for axis in range(2):
-        of_column = (matrices[:, axis, 0, None] * columns * scale).round().int()
-        of_row = ((matrices[:, axis, 1, None] * rows + matrices[:, axis, 2, None]) * scale).round().int() + half
-        coordinates.append((of_row[:, :, None] + of_column[:, None, :] >> COORDINATE_BITS - WEIGHT_BITS).flatten(1))
-    return coordinates[0], coordinates[1]
+    """Rotate about the centre, bilinearly: float32, shape (N, 3, H, W), whole numbers."""
+    height, width = images.shape[1:3]
+    angles = np.deg2rad(np.where(parameters.rotated, parameters.angle, 0.0))
+    matrices = np.zeros((len(angles), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)
+    # grid_sample counts from -1 to 1 along either side.
+    matrices[:, 0, 1] = np.sin(angles) * (height - 1) / (width - 1)
+    matrices[:, 1, 0] = -np.sin(angles) * (width - 1) / (height - 1)
+    shape = [len(images), 3, height, width]
+    grid = F.affine_grid(_upload(matrices.astype(np.float32), images.device), shape, align_corners=True)
+    # Outside of the image grid_sample finds zeros.
+    border = _upload(np.array(colour, np.float32), images.device)[:, None, None]
+    channels = images.permute(0, 3, 1, 2) - border
+    return F.grid_sample(channels, grid, align_corners=True).add_(border).round_()
 
 
 def _jitter(channels: Tensor, parameters: AugmentationParameters, settings: AugmentationSettings) -> None:
     """Jitter colours in place; ``channels`` is float32, shape (N, 3, P), whole numbers."""
     # Image.blend takes its factor as a C float and computes in floats.
-    amounts = {name: getattr(parameters, name).astype(np.float32) for name in OPERATIONS}
-    amounts['hue'] = shift_in_bytes(parameters.hue)
-    for slot in range(len(OPERATIONS)):
-        for number, name in enumerate(OPERATIONS):
-            group = np.flatnonzero(parameters.order[:, slot] == number)
-            if getattr(settings, name) is None or not len(group):
-                continue
-            where = _upload(group, channels.device)
-            amount = _upload(amounts[name][group], channels.device)[:, None]
-            channels.index_copy_(0, where, _JITTERS[name](channels.index_select(0, where), amount))
+    amounts = np.stack([*(getattr(parameters, name) for name in OPERATIONS[:3]), shift_in_bytes(parameters.hue)])
+    amounts = _upload(amounts.astype(np.float32), channels.device)
+    # For each place in the order one group of samples for each operation, all uploaded at once.
+    grouped = _upload(parameters.order.argsort(axis=0, kind='stable').T, channels.device)
+    sizes = [np.bincount(slot, minlength=len(OPERATIONS)).tolist() for slot in parameters.order.T]
+    for samples_of_slot, sizes_of_slot in zip(grouped, sizes, strict=True):
+        for number, samples in enumerate(samples_of_slot.split(sizes_of_slot)):
+            name = OPERATIONS[number]
+            if getattr(settings, name) is not None and len(samples):
+                changed = _JITTERS[name](channels.index_select(0, samples), amounts[number, samples, None])
+                channels.index_copy_(0, samples, changed)
 
 
 def _brightness(channels: Tensor, factor: Tensor) -> Tensor:
@@ -196,19 +167,17 @@ def _hue(channels: Tensor, shift: Tensor) -> Tensor:
     chroma = value - smallest
     gap = value + value + smallest - (blue + green + red)
     order = (green > blue) + 2 * (blue > red) + 4 * (red > green)
-    hue = hues[(order << 16) + (chroma * 256 + gap).long()]
+    hue = hues[(order << 16) + (chroma * 256 + gap).long()] + shift.long()
     lost = lost_of[(value * 256 + chroma).long()]
-    turned = (hue + shift) & 255
-    return torch.stack([value - (lost * weight[turned]).add_(0.5).floor_() for weight in weights], dim=1)
+    return torch.stack([value - (lost * weight[hue]).add_(0.5).floor_() for weight in weights], dim=1)
 
 
 @functools.cache
-def _tables(device: torch.device) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-    weights = (channel_weights() * np.float32(1 / WEIGHT_SCALE)).astype(np.float32)
+def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     return (
         _upload(hue_table().astype(np.int64), device),
         _upload(value_times_saturation_table(), device),
-        tuple(_upload(weights[:, channel], device) for channel in range(3)),
+        _upload(channel_weights(), device),
     )
 
 

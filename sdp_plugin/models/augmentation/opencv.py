@@ -17,7 +17,8 @@ import numpy as np
 
 from sdp_plugin.models.augmentation.parameters import FLIPS, OPERATIONS, AugmentationParameters
 from sdp_plugin.models.augmentation.pillow_hue import (
-    WEIGHT_SCALE,
+    BLUE_ABOVE_RED,
+    RED_ABOVE_GREEN,
     channel_weights,
     hue_table,
     shift_in_bytes,
@@ -32,8 +33,12 @@ BORDERS = {
     'symmetric': cv2.BORDER_REFLECT,
 }
 FLIP_CODES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
-# Pillow's weights of blue, green and red, of 65536: ``L24`` in libImaging/Convert.c.
-LUMA = np.array([7471, 38470, 19595], np.float32) / np.float32(65536)
+# Pillow's weights of blue, green and red, and the half that makes truncation rounding.
+LUMA_AND_HALF = np.array([[7471, 38470, 19595, 32768]], np.float32) / np.float32(65536)
+
+LEVELS = np.arange(256, dtype=np.float32)
+# A bound of what cv2.addWeighted's floats are off for bytes, for factors up to 1, in levels.
+BLEND_ERROR = 6e-5
 
 
 def augment(
@@ -99,7 +104,10 @@ def _move(
     if rotated:
         centre = ((width - 1) * 0.5, (height - 1) * 0.5)
         matrix = cv2.getRotationMatrix2D(centre, -float(parameters.angle[index]), 1.0)
-        cv2.warpAffine(image, matrix, (width, height), dst=out, borderValue=settings.rotation_colour)
+        # OpenCV warps four channels faster than three, with the same result.
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA)
+        image = cv2.warpAffine(image, matrix, (width, height), borderValue=settings.rotation_colour)
+        cv2.cvtColor(image, cv2.COLOR_BGRA2BGR, dst=out)
     elif flip == 'none':
         out[...] = image
 
@@ -120,14 +128,14 @@ class _Jitter:
         ]
         self._order = parameters.order.tolist()
         # Image.blend takes its factor as a C float and computes in floats.
-        self._factors = {
-            name: getattr(parameters, name).astype(np.float32) for name in ('brightness', 'contrast', 'saturation')
-        }
+        self._contrasts = parameters.contrast.astype(np.float32)
+        self._saturations = parameters.saturation.astype(np.float32)
         self._shifts = shift_in_bytes(parameters.hue).tolist()
-        levels = np.arange(256, dtype=np.float32)
-        self._levels = levels
-        self._brighter = (self._factors['brightness'][:, None] * levels).clip(0, 255).astype(np.uint8)
-        self._scaled = self._factors['saturation'][:, None] * levels
+        self._brighter = (parameters.brightness.astype(np.float32)[:, None] * LEVELS).clip(0, 255).astype(np.uint8)
+        # How far off whole numbers a factor's multiples are, which Image.blend truncates.
+        multiples = self._saturations[:, None].astype(np.float64) * np.arange(1, 256)
+        margins = np.abs(multiples - np.rint(multiples)).min(1) / self._saturations.clip(1)
+        self._safe = margins > 2.5 * BLEND_ERROR
 
     def __call__(self, image: np.ndarray, index: int) -> None:
         for operation in self._order[index]:
@@ -138,18 +146,20 @@ class _Jitter:
         cv2.LUT(image, self._brighter[index], dst=image)
 
     def _contrast(self, image: np.ndarray, index: int) -> None:
-        mean = int(cv2.sumElems(luma(image))[0] / (image.shape[0] * image.shape[1]) + 0.5)
-        table = np.float32(mean) + self._factors['contrast'][index] * (self._levels - np.float32(mean))
+        mean = np.float32(int(cv2.sumElems(luma(image))[0] / (image.shape[0] * image.shape[1]) + 0.5))
+        table = mean + self._contrasts[index] * (LEVELS - mean)
         cv2.LUT(image, table.clip(0, 255).astype(np.uint8), dst=image)
 
     def _saturation(self, image: np.ndarray, index: int) -> None:
         grey = cv2.cvtColor(luma(image), cv2.COLOR_GRAY2BGR)
-        difference = image.astype(np.float32)
-        difference -= grey
-        difference *= self._factors['saturation'][index]
-        difference += grey
-        np.clip(difference, 0, 255, out=difference)
-        image[...] = difference
+        factor = self._saturations[index]
+        if self._safe[index]:
+            # Rounding half a level lower truncates; what is grey stays above the whole number it is.
+            offset = BLEND_ERROR * max(1.0, float(factor)) - 0.5
+            cv2.addWeighted(image, float(factor), grey, 1 - float(factor), offset, dst=image)
+        else:
+            blended = grey + factor * (image.astype(np.float32) - grey)
+            image[...] = blended.clip(0, 255)
 
     def _hue(self, image: np.ndarray, index: int) -> None:
         shift_hue(image, self._shifts[index])
@@ -161,9 +171,7 @@ def luma(image: np.ndarray) -> np.ndarray:
     OpenCV's own weights differ in the last bit. The weighted sum is a multiple of 1/65536 below 256, so that floats
     hold it exactly; adding a half and truncating rounds as Pillow does.
     """
-    values = image.reshape(-1, 3).astype(np.float32) @ LUMA
-    values += np.float32(0.5)
-    return values.astype(np.uint8).reshape(image.shape[:2])
+    return cv2.transform(image.astype(np.float32), LUMA_AND_HALF).astype(np.uint8)
 
 
 def shift_hue(image: np.ndarray, shift: int) -> None:
@@ -174,19 +182,20 @@ def shift_hue(image: np.ndarray, shift: int) -> None:
         shift (int): 0 to 255.
     """
     blue, green, red = cv2.split(image)
-    value = np.maximum(np.maximum(blue, green), red)
-    smallest = np.minimum(np.minimum(blue, green), red)
-    chroma = value - smallest
-    # Of three numbers, the exclusive or with the largest and the smallest leaves the middle one.
-    gap = value - (blue ^ green ^ red ^ value ^ smallest)
+    low, high = np.minimum(blue, green), np.maximum(blue, green)
+    value = np.maximum(high, red)
+    chroma = value - np.minimum(low, red)
+    gap = value - np.maximum(low, np.minimum(high, red))
     order = (green > blue).view(np.uint8)
-    order |= (blue > red).view(np.uint8) << 1
-    order |= (red > green).view(np.uint8) << 2
+    order += (blue > red).view(np.uint8) * BLUE_ABOVE_RED
+    order += (red > green).view(np.uint8) * RED_ABOVE_GREEN
     where = cv2.merge([gap, chroma, order, np.zeros_like(order)]).view(np.uint32)
     hue = hue_table().take(where.reshape(value.shape), mode='clip')
-    lost = value_times_saturation_table().take(cv2.merge([chroma, value]).view(np.uint16).reshape(value.shape))
-    weights = np.roll(channel_weights(), -shift, axis=0) * np.float32(1 / WEIGHT_SCALE)
-    weights = cv2.LUT(cv2.cvtColor(hue, cv2.COLOR_GRAY2BGR), weights.astype(np.float32)[:, None])
-    weights *= lost[..., None]
-    weights += np.float32(0.5)
-    cv2.subtract(cv2.cvtColor(value, cv2.COLOR_GRAY2BGR), weights.astype(np.uint8), dst=image)
+    where = cv2.merge([chroma, value]).view(np.uint16)
+    value_times_saturation = value_times_saturation_table().take(where.reshape(value.shape), mode='clip')
+    weights = channel_weights()[:, shift : shift + 256]
+    lost = np.stack([cv2.LUT(hue, weight) for weight in weights])
+    lost *= value_times_saturation
+    # It rounds floats to bytes; there is no sign to lose.
+    lost = cv2.convertScaleAbs(lost.reshape(len(lost), -1)).reshape(lost.shape)
+    cv2.merge(list(value - lost), dst=image)

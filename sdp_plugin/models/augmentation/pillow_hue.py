@@ -15,8 +15,6 @@ from PIL import Image
 
 # A sixth of the colour wheel has 42.5 of its 255 bytes: 85 steps of half a byte.
 STEPS = 85
-# A channel is value - value * saturation * weight / WEIGHT_SCALE, rounded. The scale is odd: there are no ties.
-WEIGHT_SCALE = 255 * STEPS
 # Bits of the order of the channels.
 GREEN_ABOVE_BLUE, BLUE_ABOVE_RED, RED_ABOVE_GREEN = 1, 2, 4
 
@@ -59,7 +57,11 @@ def value_times_saturation_table() -> np.ndarray:
 
 @functools.cache
 def channel_weights() -> np.ndarray:
-    """By how much saturation lowers blue, green and red at a hue: int64, shape (256, 3), 0 to 85."""
+    """How much saturation takes from each channel at a hue: float32, shape (3, 512): blue, green, red.
+
+    A channel is ``value - round(value * saturation * weight)``. Hues from 256 on are those from 0 on, so that
+    ``weights[:, shift : shift + 256]`` belongs to a shift of the hue.
+    """
     sixth, falling = np.divmod(2 * np.arange(256), STEPS)
     rising = STEPS - falling
     full, none = np.full(256, STEPS), np.zeros(256, np.int64)
@@ -67,7 +69,9 @@ def channel_weights() -> np.ndarray:
     red = np.choose(sixth, [none, falling, full, full, rising, none])
     green = np.choose(sixth, [rising, none, none, falling, full, full])
     blue = np.choose(sixth, [full, full, rising, none, none, falling])
-    return np.stack([blue, green, red], axis=1)
+    # The product is a multiple of 1 / (255 * 85), an odd number: never half-way between two whole numbers.
+    weights = np.stack([blue, green, red]) * np.float32(1 / (255 * STEPS))
+    return np.tile(weights.astype(np.float32), 2)
 
 
 def _to_hsv(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
