@@ -56,6 +56,8 @@ PLACES: dict[str, tuple[Place, ...]] = {
     'initialisation': (Place('default_hooks.initialisation.checkpoint'),),
     'batch_size': (Place('train_dataloader.batch_size'),),
     'num_workers': tuple(Place(f'{loader}_dataloader.num_workers') for loader in ('train', 'val', 'test')),
+    'in_memory': (Place('train_cfg.in_memory'), Place('test_cfg.in_memory')),
+    'precision': (Place('train_cfg.precision'), Place('test_cfg.precision')),
     'lr': (Place('optim_wrapper.optimizer.lr'),),
     'max_epochs': (Place('train_cfg.max_epochs'),),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.

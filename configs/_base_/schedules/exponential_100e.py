@@ -3,5 +3,8 @@ max_epochs = 100
 lr = 1e-4
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=lr))
 param_scheduler = [dict(type='ExponentialLR', gamma=0.94, by_epoch=True)]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
-test_cfg = dict(type='TestLoop')
+in_memory = True  # False: MMEngine's own loops, batch by batch from data loaders
+precision = 'auto'  # bfloat16 where the device computes it in hardware; or 'float32', 'bfloat16'
+train_cfg = dict(
+    type='sdp_plugin.InMemoryTrainLoop', max_epochs=max_epochs, in_memory=in_memory, precision=precision)
+test_cfg = dict(type='sdp_plugin.InMemoryTestLoop', in_memory=in_memory, precision=precision)
