@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import h5py
 import numpy as np
 
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
+from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
 from sdp_plugin.memory import available_memory, readable_size
 
@@ -38,7 +38,6 @@ _PASS_BYTES = 64 * 2**20
 _CHUNK_CACHE_BYTES = 64 * 2**20
 # Up to this size each process may hold the decoded array; a cache file would save nothing worth its clutter.
 _SMALL_BYTES = 256 * 10**6
-_SECONDS_BETWEEN_REPORTS = 10.0
 
 
 @dataclass(frozen=True)
@@ -302,7 +301,7 @@ class ImageReader:
         wanted = indices[order]
         images = np.empty((len(indices), *self.layout.image_shape), np.uint8)
         row_ends = np.flatnonzero(np.diff(wanted // self.layout.images_a_row)) + 1
-        progress = _Progress(f'reading {self.path}', len(row_ends) + 1, self.report)
+        progress = PassProgress(f'reading {self.path}', len(row_ends) + 1, self.report)
         for places in np.split(np.arange(len(wanted)), row_ends):
             if not len(places):
                 continue
@@ -317,7 +316,7 @@ class ImageReader:
         if target is None:
             target = np.empty((len(self), *self.layout.image_shape), np.uint8)
         parts = list(self._parts())
-        progress = _Progress(f'reading {self.path}', len(parts), self.report)
+        progress = PassProgress(f'reading {self.path}', len(parts), self.report)
         for part in parts:
             with _reading_from(self.path, part.start):
                 self._array().read_direct(target, part, part)
@@ -462,21 +461,3 @@ def _damaged(path: Path, error: Exception, where: str = '') -> UserError:
         found=f'{path}{where}: {error}',
         remedy='download it again and compare its checksum with the published one',
     )
-
-
-class _Progress:
-    """Tells every few seconds how far a long pass is; short ones say nothing."""
-
-    def __init__(self, title: str, total: int, report: Callable[[str], None] | None) -> None:
-        self.title, self.total, self.report = title, total, report
-        self.done = 0
-        self._started = self._told = time.monotonic()
-
-    def advance(self) -> None:
-        self.done += 1
-        now = time.monotonic()
-        if self.report is None or now - self._told < _SECONDS_BETWEEN_REPORTS:
-            return
-        self._told = now
-        left = (now - self._started) / self.done * (self.total - self.done)
-        self.report(f'{self.title}: {self.done / self.total:.0%}, {left:.0f} s left')

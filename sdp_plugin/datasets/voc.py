@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from sdp_plugin.datasets.cards import VOC_2012
+from sdp_plugin.datasets.decoded_files import DecodedFiles
 from sdp_plugin.datasets.listing.voc import FILES_OF_AN_IMAGE, list_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
@@ -29,6 +31,10 @@ class VOCDataset(BaseSegDataset):
             ``seg_map_path`` (index PNGs, 255 is void), ``scribble_path`` (ScribbleSup XML, or index PNGs with
             ``scribble_suffix='.png'``), ``annotation_path`` (detection XML).
         scribble_suffix (str): Suffix of the scribble files. Defaults to ``'.xml'``.
+        decode_first (bool): Decode all images and masks before the first one is asked for, into memory or a cache
+            (:class:`sdp_plugin.datasets.decoded_files.DecodedFiles`): for training, which decodes each one dozens of
+            times otherwise. Defaults to False.
+        cache_dir (str | None): The folder of that cache, should memory not do. Defaults to ``data_root``.
         **kwargs: Further arguments of :class:`mmseg.datasets.BaseSegDataset`.
 
     Raises:
@@ -37,12 +43,41 @@ class VOCDataset(BaseSegDataset):
 
     METAINFO = VOC_2012.metainfo()
 
-    def __init__(self, ann_file: str, data_prefix: dict, scribble_suffix: str = '.xml', **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        data_prefix: dict,
+        scribble_suffix: str = '.xml',
+        decode_first: bool = False,
+        cache_dir: str | None = None,
+        **kwargs,
+    ) -> None:
         self.suffixes = {**FILES_OF_AN_IMAGE, 'scribble_path': scribble_suffix}
         unknown = sorted(set(data_prefix) - set(self.suffixes))
         if unknown:
             raise UserError('Unknown key in data_prefix.', looked_for=', '.join(self.suffixes), found=unknown)
+        self.decode_first = decode_first
+        self.cache_dir = cache_dir
+        self._decoded: dict[str, DecodedFiles] = {}
         super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+
+    def full_init(self) -> None:
+        """Read the list and, with ``decode_first``, decode what the pipeline will load."""
+        super().full_init()
+        if not self.decode_first or self._decoded:
+            return
+        for transform in self.pipeline.transforms:
+            if hasattr(transform, 'decode'):
+                paths = [self.get_data_info(index)[transform.PATH_KEY] for index in range(len(self))]
+                files = DecodedFiles(paths, transform.decode, transform.CHANNELS, self.cache_dir, report=_log)
+                files.prepare()
+                self._decoded[transform.PATH_KEY] = files
+
+    def prepare_data(self, idx: int) -> object:
+        """Run a record through the pipeline, with what of it is decoded already as ``decoded``."""
+        record = self.get_data_info(idx)
+        record['decoded'] = {key: files.get(record[key]) for key, files in self._decoded.items()}
+        return self.pipeline(record)
 
     def load_data_list(self) -> list[dict]:
         """Read the list file and check that every image has its files.
@@ -65,3 +100,7 @@ class VOCClassLabelDataset(VOCDataset):
     """
 
     METAINFO = dict(classes=FOREGROUND_CLASSES, palette=VOC_2012.metainfo()['palette'][1:])
+
+
+def _log(line: str) -> None:
+    print_log(line, logger='current')

@@ -3,5 +3,6 @@
 from sdp_plugin.models.adapter import SegmentationBackbone
 from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
+from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
 
-__all__ = ['DeepLabV2Head', 'PartialCrossEntropyLoss', 'SegmentationBackbone']
+__all__ = ['DeepLabV2Head', 'PartialCrossEntropyLoss', 'SegmentationBackbone', 'SegmentationPreprocessor']

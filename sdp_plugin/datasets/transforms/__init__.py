@@ -5,6 +5,9 @@ from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_masks import ClassLabelsFromMask, LoadClassLabels, LoadMask
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
+from sdp_plugin.datasets.transforms.loading_strokes import LoadStrokes
+from sdp_plugin.datasets.transforms.packing import PackBytes, collate_bytes
+from sdp_plugin.datasets.transforms.rescaled_crop import RandomRescaledCrop
 
 __all__ = [
     'ClassLabelsFromMask',
@@ -13,6 +16,10 @@ __all__ = [
     'LoadMask',
     'LoadPatch',
     'LoadScribbles',
+    'LoadStrokes',
+    'PackBytes',
     'RandomLabelledCrop',
     'RandomRescale',
+    'RandomRescaledCrop',
+    'collate_bytes',
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -42,11 +44,15 @@ class RandomRescale(BaseTransform):
     def _draw_ratio(self) -> float:
         return float(np.random.uniform(*self.ratio_range))
 
+    def draw_size(self, height: int, width: int) -> tuple[int, int]:
+        """Draw the size of the scaled image: (width, height)."""
+        ratio = self._draw_ratio()
+        return max(1, round(width * ratio)), max(1, round(height * ratio))
+
     def transform(self, results: dict) -> dict:
         """Scale the record's image and masks."""
-        ratio = self._draw_ratio()
         height, width = results['img'].shape[:2]
-        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        size = self.draw_size(height, width)
         results['img'] = mmcv.imresize(results['img'], size)
         for key in results.get('seg_fields', []):
             results[key] = mmcv.imresize(results[key], size, interpolation='nearest')
@@ -124,16 +130,38 @@ class RandomLabelledCrop(BaseTransform):
 
     @cache_randomness
     def _draw_window(self, results: dict) -> tuple[int, int]:
-        free = tuple(size - crop + 1 for size, crop in zip(results['img'].shape[:2], self.crop_size, strict=True))
+        height, width = self.crop_size
+        labels = results['gt_seg_map'] if self.min_labelled else None
+        return self.draw_window(
+            results['img'].shape[:2],
+            labels_of_window=lambda top, left: labels[top : top + height, left : left + width],
+            labels_of_image=lambda: labels,
+        )
+
+    def draw_window(
+        self,
+        shape: tuple[int, int],
+        labels_of_window: Callable[[int, int], np.ndarray],
+        labels_of_image: Callable[[], np.ndarray],
+    ) -> tuple[int, int]:
+        """Draw where to crop, asking for labels only where the rule looks at them.
+
+        Args:
+            shape (tuple[int, int]): Height and width of the padded image.
+            labels_of_window (Callable[[int, int], np.ndarray]): Labels of the window with this top and left.
+            labels_of_image (Callable[[], np.ndarray]): Labels of the padded image.
+
+        Returns:
+            tuple[int, int]: Top and left of the window.
+        """
+        free = tuple(size - crop + 1 for size, crop in zip(shape, self.crop_size, strict=True))
         if not self.min_labelled:
             return _draw_corner(free)
-        labelled = results['gt_seg_map'] != self.ignore_index
         for _ in range(self.max_tries):
-            top, left = _draw_corner(free)
-            window = labelled[top : top + self.crop_size[0], left : left + self.crop_size[1]]
-            if np.count_nonzero(window) >= self.min_labelled:
-                return top, left
-        return self._draw_window_around_a_label(labelled, free)
+            corner = _draw_corner(free)
+            if np.count_nonzero(labels_of_window(*corner) != self.ignore_index) >= self.min_labelled:
+                return corner
+        return self._draw_window_around_a_label(labels_of_image() != self.ignore_index, free)
 
     def _draw_window_around_a_label(self, labelled: np.ndarray, free: tuple[int, int]) -> tuple[int, int]:
         pixels = np.flatnonzero(labelled)

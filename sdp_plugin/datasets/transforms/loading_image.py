@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
 from sdp_plugin.errors import UserError
@@ -19,6 +20,7 @@ class LoadImage(LoadImageFromFile):
     Required Keys:
 
     - img_path (str)
+    - decoded (dict[str, np.ndarray], optional): by ``img_path``, the image, which is then not read again
 
     Added Keys:
 
@@ -33,8 +35,23 @@ class LoadImage(LoadImageFromFile):
         UserError: While loading: the file is missing, truncated or no image.
     """
 
+    PATH_KEY = 'img_path'
+    CHANNELS = 3
+
     def transform(self, results: dict) -> dict | None:
-        """Load the image that ``results['img_path']`` names."""
+        """Load the image that ``results['img_path']`` names, or take it as it was decoded before."""
+        image = results.get('decoded', {}).get(self.PATH_KEY)
+        if image is None:
+            return self._load(results)
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+    def decode(self, path: str) -> np.ndarray:
+        """The image of a file, uint8, shape (H, W, 3), BGR."""
+        return self._load({self.PATH_KEY: path})['img']
+
+    def _load(self, results: dict) -> dict | None:
         path = results['img_path']
         try:
             return super().transform(results)

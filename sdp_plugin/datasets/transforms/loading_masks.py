@@ -24,6 +24,7 @@ class LoadMask(BaseTransform):
 
     - seg_map_path
     - img_shape
+    - decoded (dict[str, np.ndarray], optional): by ``seg_map_path``, the mask, which is then not read again
 
     Modified Keys:
 
@@ -37,10 +38,18 @@ class LoadMask(BaseTransform):
         UserError: If the file is missing or unreadable, is no index PNG, or is of another size than the image.
     """
 
+    PATH_KEY = 'seg_map_path'
+    CHANNELS = 1
+
+    def decode(self, path: str) -> np.ndarray:
+        """The mask of a file, uint8, shape (H, W)."""
+        return read_index_png(path)
+
     def transform(self, results: dict) -> dict:
         """Add the mask to the record."""
         path = results['seg_map_path']
-        mask = read_index_png(path)
+        mask = results.get('decoded', {}).get(self.PATH_KEY)
+        mask = self.decode(path) if mask is None else mask
         if mask.shape != tuple(results['img_shape'][:2]):
             raise UserError(
                 'The mask is of another size than its image.',

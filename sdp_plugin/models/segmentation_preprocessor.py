@@ -1,0 +1,65 @@
+"""From bytes to what a segmentor takes, a batch at once."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor
+from mmseg.structures import SegDataSample
+from torch import Tensor
+from torch.nn import functional
+
+from sdp_plugin.registry import MODELS
+
+
+@MODELS.register_module()
+class SegmentationPreprocessor(SegDataPreProcessor):
+    """MMSegmentation's ``SegDataPreProcessor``, which also takes whole batches of bytes.
+
+    Batches of :func:`collate_bytes` go to the device as bytes and are reordered, normalised and padded there, all
+    images at once. Lists of images, as in testing, are treated as before.
+
+    Args:
+        **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Normalise and pad.
+
+        Args:
+            data (dict): ``inputs``, a list of images or a uint8 tensor (N, 3, H, W), and ``data_samples``.
+            training (bool): Whether the images are padded to ``size``. Defaults to False.
+
+        Returns:
+            dict: ``inputs``, float32, shape (N, 3, H, W), and ``data_samples``, a list of N samples.
+        """
+        if not isinstance(data['inputs'], Tensor):
+            return super().forward(data, training)
+        data = self.cast_data(data)
+        images = self._normalised(data['inputs'])
+        labels, metas = data['data_samples']['labels'].long(), data['data_samples']['metas']
+        padding = self._padding(images)
+        if any(padding):
+            images = functional.pad(images, padding, value=self.pad_val)
+            labels = functional.pad(labels, padding, value=self.seg_pad_val)
+        samples = [
+            SegDataSample(
+                metainfo={**meta, 'pad_shape': tuple(label.shape[-2:]), 'padding_size': padding},
+                gt_sem_seg=PixelData(data=label),
+            )
+            for label, meta in zip(labels, metas, strict=True)
+        ]
+        return dict(inputs=images, data_samples=samples)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        # Operations on the whole batch keep its channels-last order; an index on the channels would not.
+        images = images.flip(1).float() if self._channel_conversion else images.float()
+        if self._enable_normalize:
+            images = images.sub_(self.mean).div_(self.std)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _padding(self, images: Tensor) -> tuple[int, int, int, int]:
+        shape = images.shape[-2:]
+        divisor = self.size_divisor or 1
+        height, width = self.size or (-(-length // divisor) * divisor for length in shape)
+        return (0, max(0, width - shape[1]), 0, max(0, height - shape[0]))
