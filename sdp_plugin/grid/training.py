@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.output import output_to
 from sdp_plugin.engine.run import fit, latest_checkpoint, measure, start
 from sdp_plugin.engine.samples import id_of
+from sdp_plugin.engine.side_by_side import run_side_by_side
 from sdp_plugin.evaluation import ImageScores
 from sdp_plugin.grid.plan import config_path
 from sdp_plugin.grid.records import PRETRAINING, Outcome, Task
@@ -39,7 +40,7 @@ DIGITS = 12
 
 
 def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Exception]]:
-    """Train cells one after the other.
+    """Train cells side by side where there is a GPU, and one after the other where there is none.
 
     Args:
         tasks (Sequence[Task]): The cells that a worker holds.
@@ -47,12 +48,9 @@ def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Excepti
     Yields:
         tuple[Task, Outcome | Exception]: Each cell as it finishes, with the exception of one that fails.
     """
-    for task in tasks:
-        try:
-            outcome: Outcome | Exception = train_cell(task)
-        except Exception as error:
-            outcome = error
-        yield task, outcome
+    jobs = [partial(train_cell, task) for task in tasks]
+    for position, outcome in run_side_by_side(jobs):
+        yield tasks[position], outcome
 
 
 def train_cell(task: Task) -> Outcome:
