@@ -20,7 +20,7 @@ from sdp_plugin.analysis.statistics.intervals import (
     t_interval,
 )
 from sdp_plugin.analysis.statistics.multiple import holm
-from sdp_plugin.analysis.statistics.paired import PairedComparison, PairedTest, compare_paired, exact_wilcoxon_p
+from sdp_plugin.analysis.statistics.paired import PairedComparison, PairedTest, compare_paired
 from sdp_plugin.analysis.statistics.ratios import ratio_of_equal_folds, ratio_of_folds
 from sdp_plugin.analysis.statistics.roc import RocBand, auroc, class_scores, mean_auroc, roc_band, roc_curve
 from sdp_plugin.analysis.statistics.runs_by_images import (
@@ -48,7 +48,6 @@ __all__ = [
     'confusion_matrix',
     'corrected_interval',
     'draw_image_weights',
-    'exact_wilcoxon_p',
     'holm',
     'mean_auroc',
     'mean_row_percentages',

@@ -134,18 +134,3 @@ def paired_test(mean: float, error: float, n: int, margin: float | None, level: 
         equivalence_p = max(p_greater((mean + margin) / error, df), p_greater((margin - mean) / error, df))
     t = mean / error
     return PairedTest(error, interval(level), interval(2 * level - 1), t, p_two_sided(t, df), equivalence_p)
-
-
-def exact_wilcoxon_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """The two-sided p value of SciPy's signed-rank test, a check that does not rest on normality.
-
-    It knows no correction for cross-validation. Of fewer than six pairs it can never fall below 5 %. Importing
-    ``scipy.stats``, which this does, takes a second.
-
-    Returns:
-        float | None: None where all pairs are equal.
-    """
-    from scipy.stats import wilcoxon
-
-    differences = finite_values(first) - finite_values(second)
-    return float(wilcoxon(differences).pvalue) if differences.any() else None

@@ -101,6 +101,15 @@ def test_holm_counts_the_family():
     assert family[0].p == pytest.approx(6 * one.test.p)
 
 
+def test_holm_counts_the_equivalences_of_the_family():
+    # (1 - 0.1) √10 = 2.846050 with 9 degrees of freedom: one-sided p = 0.0096, and six times that in a family of six.
+    one = comparison(0.1, 1.0)
+    assert claims([one])[0].verdict == EQUIVALENT
+    family = claims([one] * 6)
+    assert {found.verdict for found in family} == {INCONCLUSIVE}
+    assert family[0].equivalence_p == pytest.approx(6 * one.test.equivalence_p)
+
+
 def test_holm_counts_equivalence_apart_and_untested_ones_not():
     one, untested = comparison(0.1, 1.0), comparison(0.1, 0.0)
     without_margin = comparison(0.1, 1.0, None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdp_plugin.analysis.statistics import paired
-from sdp_plugin.analysis.statistics.paired import compare_paired, exact_wilcoxon_p
+from sdp_plugin.analysis.statistics.paired import compare_paired
 from sdp_plugin.errors import UserError
 
 FIRST = np.array([67.1, 71.2, 64.9, 70.3, 66.6, 68.0, 72.4, 63.7, 69.5, 65.8])
@@ -136,9 +136,3 @@ def test_no_margin_no_equivalence():
 def test_mistakes_are_named(arguments, options, problem):
     with pytest.raises(UserError, match=problem):
         compare_paired(*arguments, **options)
-
-
-def test_wilcoxon_by_hand():
-    # All six differences have one sign: 2 of 2⁶ sign patterns are as extreme.
-    assert exact_wilcoxon_p([1, 2, 3, 4, 5, 6], [0] * 6) == pytest.approx(2 / 64)
-    assert exact_wilcoxon_p([70, 71], [70, 71]) is None
