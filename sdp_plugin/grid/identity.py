@@ -105,32 +105,38 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, 'sha256').hexdigest()[:DIGITS]
 
 
-def cell_id(
-    config: Mapping[str, Any],
-    *,
-    work: str,
-    data: Sequence[str] | None = None,
-    initialisation: str | None = None,
-    versions: Mapping[str, str],
+def training_digest(
+    config: Mapping[str, Any], *, work: str, data: Sequence[str] | None, versions: Mapping[str, str]
 ) -> str:
-    """The id of a training.
+    """The part of an id that cells have in common which differ in their initialisation only.
 
     Args:
         config (Mapping[str, Any]): The resolved config, with all options applied, as plain values.
         work (str): The work function that runs it, ``'module:function'``.
         data (Sequence[str] | None): Fingerprints of the data; None where they are not known, which leaves the data's
             places in the id: it is preliminary then.
-        initialisation (str | None): Id of the pre-training or digest of the checkpoint to start from; None is random.
         versions (Mapping[str, str]): Versions of what computes.
 
     Returns:
         str: Twelve hexadecimal digits.
     """
-    left_out = [*PLACE_ONLY, *(DATA_PLACES if data is not None else ())]
     relevant: Any = config
-    for path in left_out:
+    for path in (*PLACE_ONLY, *(DATA_PLACES if data is not None else ())):
         relevant = _without(relevant, path.split('.'))
-    return digest(dict(config=relevant, work=work, data=data, initialisation=initialisation, versions=dict(versions)))
+    return digest(dict(config=relevant, work=work, data=data, versions=dict(versions)))
+
+
+def cell_id(training: str, initialisation: str | None) -> str:
+    """The id of a cell.
+
+    Args:
+        training (str): What :func:`training_digest` gives.
+        initialisation (str | None): Id of the pre-training or digest of the checkpoint to start from; None is random.
+
+    Returns:
+        str: Twelve hexadecimal digits.
+    """
+    return digest([training, initialisation])
 
 
 def _without(values: Any, path: Sequence[str]) -> Any:

@@ -18,7 +18,7 @@ from mmengine.config import Config, ConfigDict
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import data_checks
-from sdp_plugin.grid.identity import cell_id, digest, file_digest, versions
+from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
 from sdp_plugin.settings import change_settings, load_config
 
@@ -278,7 +278,6 @@ class _Planner:
         self.images: dict[str, int] = {}
         self.absent: dict[str, None] = {}
         self.pretrainings: dict[str, Cell] = {}
-        self.titles: set[str] = set()
 
     def plan(self) -> Plan:
         finetunings = [cell for name in self.grid['variants'] for cell in self._finetunings(name)]
@@ -292,8 +291,9 @@ class _Planner:
             dataset = self.grid['datasets'][dataset_name]
             for examples_per_class in dataset['examples_per_class']:
                 for draw in _draws(dataset):
+                    drawn = self._drawn(variant_name, dataset_name, examples_per_class, draw)
                     for name in names:
-                        yield self._finetuning(variant_name, dataset_name, examples_per_class, draw, name, starts[name])
+                        yield self._finetuning(drawn, draw, name, starts[name])
 
     def _start(self, name: str, variant_name: str) -> _Start:
         """What an initialisation begins with, with the pre-training that it needs among the cells."""
@@ -318,10 +318,10 @@ class _Planner:
         config = self._config_name(pretraining['config'], variant['values'])
         options = self.grid['pretrain_options'] | pretraining['options'] | variant['pretrain_options']
         cfg = self._load(config, options, f'the pre-training {name!r}')
-        identity = self._identity(cfg, None)
+        identity = cell_id(self._digest(cfg), None)
         if identity not in self.pretrainings:
             # One pre-training serves all variants in which it is the same.
-            title = self._title(name, variant_name, is_pretraining=True)
+            title = _in_variant(variant_name, f'pre-training {name}')
             self.pretrainings[identity] = Cell(
                 id=identity,
                 kind=PRETRAINING,
@@ -332,55 +332,46 @@ class _Planner:
                 group=title,
                 obstacle=self._obstacle(cfg),
             )
+            self._note_images(identity, images_seen(cfg))
         return self.pretrainings[identity]
 
-    def _finetuning(
-        self,
-        variant_name: str,
-        dataset_name: str,
-        examples_per_class: int | None,
-        draw: _Draw,
-        initialisation: str,
-        start: _Start,
-    ) -> Cell:
+    def _drawn(self, variant_name: str, dataset_name: str, examples_per_class: int | None, draw: _Draw) -> _Drawn:
+        """What the cells of all initialisations have in common."""
         dataset, variant = self.grid['datasets'][dataset_name], self.grid['variants'][variant_name]
         config = self._config_name(dataset['config'], variant['values'])
         options = self.grid['finetune_options'] | dataset['options'] | variant['finetune_options']
-        if draw.fold is not None:
-            options |= dict(num_folds=dataset['folds'])
-        cfg = self._load(config, options, f'the data set {dataset_name!r}')
         given = dict(examples_per_class=examples_per_class, seed=draw.seed)
         if draw.fold is not None:
+            options |= dict(num_folds=dataset['folds'])
             given |= dict(fold=draw.fold)
-        cfg = _with_given(cfg, given, dataset_name)
+        cfg = _with_given(self._load(config, options, f'the data set {dataset_name!r}'), given, dataset_name)
         size = 'all' if examples_per_class is None else examples_per_class
-        group = f'{f"{variant_name}: " if variant_name else ""}{dataset_name} {size}'
-        return Cell(
-            id=self._identity(cfg, start.digest),
-            kind=FINETUNING,
-            title=self._title(f'{dataset_name} {size}, {initialisation}, {draw}', variant_name),
+        values = dict(
             config=config,
             options=options | given,
-            needs=start.needs,
-            checkpoint=start.checkpoint,
             variant=variant_name,
             dataset=dataset_name,
             examples_per_class=examples_per_class,
+            group=_in_variant(variant_name, f'{dataset_name} {size}'),
+            obstacle=self._obstacle(cfg),
+        )
+        return _Drawn(values, self._digest(cfg), images_seen(cfg))
+
+    def _finetuning(self, drawn: _Drawn, draw: _Draw, initialisation: str, start: _Start) -> Cell:
+        cell = Cell(
+            id=cell_id(drawn.digest, start.digest),
+            kind=FINETUNING,
+            title=f'{drawn.values["group"]}, {initialisation}, {draw}',
+            needs=start.needs,
+            checkpoint=start.checkpoint,
             initialisation=initialisation,
             repeat=draw.repeat,
             fold=draw.fold,
             seed=draw.seed,
-            group=group,
-            obstacle=self._obstacle(cfg),
+            **drawn.values,
         )
-
-    def _title(self, what: str, variant_name: str, is_pretraining: bool = False) -> str:
-        title = f'pre-training {what}' if is_pretraining else what
-        title = f'{variant_name}: {title}' if variant_name else title
-        # Two variants may need two pre-trainings of one name; a variant's name tells them apart already.
-        assert title not in self.titles, title
-        self.titles.add(title)
-        return title
+        self._note_images(cell.id, drawn.images)
+        return cell
 
     def _config_name(self, template: str, values: Mapping[str, Any]) -> str:
         name = _filled_in(template, values)
@@ -405,24 +396,20 @@ class _Planner:
                 raise UserError(f"The grid's options do not fit the config of {what}.\n{error}") from error
         return self.configs[key]
 
-    def _identity(self, cfg: Config, initialisation: str | None) -> str:
+    def _digest(self, cfg: Config) -> str:
         datasets = _datasets_of(cfg)
         data = [data_checks.fingerprint(dataset) for dataset in datasets]
         for dataset, fingerprint in zip(datasets, data, strict=True):
             if fingerprint == data_checks.ABSENT:
                 self.absent[str(dataset.get('data_root'))] = None
         is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
-        identity = cell_id(
-            cfg.to_dict(),
-            work=self.grid['work'],
-            data=data if is_known else None,
-            initialisation=initialisation,
-            versions=self.versions,
+        return training_digest(
+            cfg.to_dict(), work=self.grid['work'], data=data if is_known else None, versions=self.versions
         )
-        images = images_seen(cfg)
+
+    def _note_images(self, identity: str, images: int | None) -> None:
         if images is not None:
             self.images[identity] = images
-        return identity
 
     def _obstacle(self, cfg: Config) -> str | None:
         present = [dataset for dataset in _datasets_of(cfg) if data_checks.fingerprint(dataset) != data_checks.ABSENT]
@@ -450,6 +437,19 @@ class _Draw:
         if self.fold is None:
             return f'repeat {self.repeat}'
         return f'fold {self.fold}' if self.repeat == 0 else f'fold {self.fold} of repeat {self.repeat}'
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Cells before they have an initialisation: their values, their part of the id, and the images that they see."""
+
+    values: Mapping[str, Any]
+    digest: str
+    images: int | None
+
+
+def _in_variant(variant_name: str, what: str) -> str:
+    return f'{variant_name}: {what}' if variant_name else what
 
 
 def _draws(dataset: Mapping[str, Any]) -> list[_Draw]:

