@@ -11,6 +11,7 @@ from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -32,3 +33,6 @@ LOOPS = Registry(
     'loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory_loop']
 )
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='sdp_plugin', locations=['sdp_plugin.evaluation'])
+OPTIM_WRAPPERS = Registry(
+    'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine']
+)

@@ -35,8 +35,13 @@ def _datasets(key: str) -> tuple[Place, ...]:
 PLACES: dict[str, tuple[Place, ...]] = {
     'data_root': _datasets('data_root'),
     'scribbles': (Place('train_dataloader.dataset.data_prefix.scribble_path'),),
-    'line_width': (Place('train_dataloader.dataset.pipeline.LoadScribbles.line_width'),),
+    'line_width': tuple(
+        Place(f'train_dataloader.dataset.pipeline.{name}.line_width') for name in ('LoadStrokes', 'LoadScribbles')
+    ),
+    'decode_first': (Place('train_dataloader.dataset.decode_first'),),
+    'cache_dir': (Place('train_dataloader.dataset.cache_dir'),),
     'crop_size': (
+        Place('train_dataloader.dataset.pipeline.RandomRescaledCrop.crop_size'),
         Place('train_dataloader.dataset.pipeline.RandomLabelledCrop.crop_size'),
         Place('model.data_preprocessor.size'),
     ),
@@ -57,7 +62,9 @@ PLACES: dict[str, tuple[Place, ...]] = {
     'batch_size': (Place('train_dataloader.batch_size'),),
     'num_workers': tuple(Place(f'{loader}_dataloader.num_workers') for loader in ('train', 'val', 'test')),
     'in_memory': (Place('train_cfg.in_memory'), Place('test_cfg.in_memory')),
-    'precision': (Place('train_cfg.precision'), Place('test_cfg.precision')),
+    'precision': (Place('train_cfg.precision'), Place('test_cfg.precision'), Place('optim_wrapper.precision')),
+    'channels_last': (Place('default_hooks.prepare_model.channels_last'),),
+    'compile_backbone': (Place('default_hooks.prepare_model.compile_backbone'),),
     'lr': (Place('optim_wrapper.optimizer.lr'),),
     'max_epochs': (Place('train_cfg.max_epochs'),),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.

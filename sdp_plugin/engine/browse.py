@@ -57,7 +57,10 @@ def open_dataset(cfg: Config, split: str) -> BaseDataset:
     if not loader:
         raise UserError(f'The config has no {split}_dataloader.', found=cfg.filename)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
-        dataset = DATASETS.build(loader.dataset)
+        # A look at a few samples is no reason to decode them all.
+        dataset = DATASETS.build(
+            {**loader.dataset, 'decode_first': False} if 'decode_first' in loader.dataset else loader.dataset
+        )
     if not hasattr(dataset, 'pipeline'):
         raise UserError(
             'The data set wraps another one, and has no pipeline of its own.',

@@ -23,6 +23,11 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
     """
 
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        # The host goes on while a batch in pinned memory is copied; from other memory it waits all the same.
+        self._non_blocking = True
+
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and pad.
 

@@ -3,6 +3,8 @@ data_root = 'data/VOCdevkit/VOC2012'
 crop_size = (321, 321)
 batch_size = 10
 num_workers = 4
+decode_first = True  # once, into memory or, where it is too small, into files that may be deleted
+cache_dir = None  # the folder of those files; None is data_root
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='sdp_plugin.LoadMask'),
@@ -29,6 +31,8 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='ImageSets/Segmentation/train_aug.txt',
         data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+        decode_first=decode_first,
+        cache_dir=cache_dir,
         pipeline=train_pipeline))
 test_dataloader = dict(
     batch_size=1,

@@ -3,13 +3,14 @@ data_root = 'data/VOCdevkit/VOC2012'
 crop_size = (321, 321)
 batch_size = 10
 num_workers = 4
+decode_first = True  # once, into memory or, where it is too small, into files that may be deleted
+cache_dir = None  # the folder of those files; None is data_root
+# The crop draws and does what RandomRescale, RandomLabelledCrop and RandomFlip do; see the _ordinary-input configs.
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='sdp_plugin.LoadMask'),
-    dict(type='sdp_plugin.RandomRescale', ratio_range=(0.5, 1.5)),
-    dict(type='sdp_plugin.RandomLabelledCrop', crop_size=crop_size),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs')
+    dict(type='sdp_plugin.RandomRescaledCrop', crop_size=crop_size, ratio_range=(0.5, 1.5), flip_prob=0.5),
+    dict(type='sdp_plugin.PackBytes')
 ]
 test_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
@@ -21,12 +22,15 @@ train_dataloader = dict(
     num_workers=num_workers,
     persistent_workers=True,
     drop_last=True,
+    collate_fn=dict(type='sdp_plugin.collate_bytes'),
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.VOCDataset',
         data_root=data_root,
         ann_file='ImageSets/Segmentation/train_aug.txt',
         data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'),
+        decode_first=decode_first,
+        cache_dir=cache_dir,
         pipeline=train_pipeline))
 test_dataloader = dict(
     batch_size=1,

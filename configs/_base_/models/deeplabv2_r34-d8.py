@@ -1,7 +1,7 @@
 # DeepLabV2 on a ResNet-34 of output stride 8. Residual branches start as torchvision's do, not at zero.
 norm_cfg = dict(type='BN', requires_grad=True)
 data_preprocessor = dict(
-    type='SegDataPreProcessor',
+    type='sdp_plugin.SegmentationPreprocessor',
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
     bgr_to_rgb=True,

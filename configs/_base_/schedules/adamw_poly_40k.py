@@ -4,7 +4,8 @@
 max_iters = 40000
 lr = 6e-5
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='sdp_plugin.AutocastOptimWrapper',
+    precision='auto',
     optimizer=dict(type='AdamW', lr=lr, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,

@@ -2,7 +2,8 @@
 max_iters = 40000
 lr = 2.5e-4
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='sdp_plugin.AutocastOptimWrapper',
+    precision='auto',
     optimizer=dict(type='SGD', lr=lr, momentum=0.9, weight_decay=5e-4),
     paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=10.0)}))
 # `end` is one more than max_iters, or mmengine's poly decay would end an iteration early.

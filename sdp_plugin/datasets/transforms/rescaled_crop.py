@@ -35,14 +35,14 @@ class RandomRescaledCrop(BaseTransform):
 
     Modified Keys:
 
-    - img (uint8, shape (\\*crop_size, 3), contiguous)
+    - img (uint8, of the crop's size, contiguous)
     - img_shape
     - seg_fields
     - the masks named in seg_fields
 
     Added Keys:
 
-    - gt_seg_map (uint8, shape crop_size), where there are strokes
+    - gt_seg_map (uint8, of the crop's size), where there are strokes
     - scale_factor (tuple[float, float])
     - flip (bool), flip_direction (str | None)
 
