@@ -17,9 +17,9 @@ from mmengine.runner import Runner
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-LEAVES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('*/*.py') if path.parent.name != '_base_')
+FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
+LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
 NUM_SHIPPED = 57
-FOLDERS = {'pretrain', 'finetune'}
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
@@ -30,7 +30,8 @@ FINETUNE_EPOCHS = {'finetune/resnet34_1xb32-100e_pcam.py': 100, 'finetune/resnet
 
 def test_all_configs_are_found():
     assert len(LEAVES) == NUM_SHIPPED
-    assert {Path(leaf).parent.name for leaf in LEAVES} == FOLDERS
+    assert {path.name for path in CONFIGS.iterdir()} == {'_base_', 'grids', *FOLDERS}
+    assert {Path(leaf).parent.name for leaf in LEAVES} == set(FOLDERS)
     assert len(SEGMENTATION) >= 4
     assert len(CLASS_LABELS) >= 3
     assert set(FINETUNE_EPOCHS) <= set(LEAVES)
