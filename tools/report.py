@@ -6,8 +6,8 @@ WORK_DIR/report/index.html (needs no network and no other file), table.md, table
 training) and results.json (everything on the page).
 
 examples:
-  python tools/report.py work_dirs/table1
-  python tools/report.py work_dirs/table1 --metric single-label/balanced-accuracy --out balanced/
+  python tools/report.py work_dirs/grids/table1
+  python tools/report.py work_dirs/grids/table1 --metric single-label/balanced-accuracy --out balanced/
 """
 
 from __future__ import annotations

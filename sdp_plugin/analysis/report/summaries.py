@@ -159,6 +159,6 @@ def _published(
     if summary is None:
         return Published(cell, None, 'not run yet')
     if official and sizes != [official]:
-        tested = ' or '.join(f'{size:,}' if size else 'an unknown number of' for size in sizes)
+        tested = ' to '.join(f'{size:,}' if size else 'an unknown number' for size in sorted({sizes[0], sizes[-1]}))
         return Published(cell, None, f'tested on {tested} images, the paper on {official:,}')
     return Published(cell, summary.mean - cell.mean, '')

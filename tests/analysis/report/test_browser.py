@@ -102,8 +102,8 @@ def test_the_keyboard_reaches_skip_link_and_folded_tables(browser, page):
     browser.press('Tab')
     assert browser.run('return document.activeElement.textContent') == 'Skip to the results'
     assert browser.run('return document.activeElement.getBoundingClientRect().left') >= 0
-    style = 'return getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth'
-    assert browser.run(style) == 'solid2px'
+    outline = 'const s = getComputedStyle(document.activeElement); return [s.outlineStyle, s.outlineWidth]'
+    assert browser.run(outline) == ['solid', '2px']
     reached = set()
     for _ in range(80):
         browser.press('Tab')
