@@ -43,7 +43,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--retry-failed', action='store_true', help='run cells again that failed')
     parser.add_argument('--workers', type=int, metavar='N', help='N processes; with --engine ray N workers')
     parser.add_argument('--per-gpu', type=int, metavar='K', help='K processes to each GPU')
-    parser.add_argument('--shard', type=Shard.parse, default=Shard(), metavar='I/N', help='part I of N, from 0')
+    parser.add_argument('--shard', default='0/1', metavar='I/N', help='part I of N, from 0')
     parser.add_argument('--engine', choices=['local', 'ray'], default='local', help='this machine, or a Ray cluster')
     parser.add_argument(
         '--ray-address', metavar='ADDRESS', help='the cluster (default: one that runs here, or a new one)'
@@ -72,7 +72,7 @@ def main() -> int:
     options = RunOptions(
         workers=args.workers,
         per_gpu=args.per_gpu,
-        shard=args.shard,
+        shard=Shard.parse(args.shard),
         ray=ray if args.engine == 'ray' else None,
         lease=args.lease,
         interval=args.interval,

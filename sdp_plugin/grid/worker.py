@@ -281,7 +281,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='python -m sdp_plugin.grid.worker', description=__doc__)
     parser.add_argument('work_dir', type=Path, help='work directory of a grid that tools/run_grid.py has planned')
     parser.add_argument('--name', default='', help='what others see (default: host and process number)')
-    parser.add_argument('--shard', type=Shard.parse, default=Shard(), help='part i/n of the grid')
+    parser.add_argument('--shard', default='0/1', help='part i/n of the grid')
     parser.add_argument('--lease', type=float, default=LEASE, help='seconds until a claim of a silent worker lapses')
     parser.add_argument('--end-with-parent', action='store_true', help='end when standard input closes')
     return parser.parse_args(arguments)
@@ -291,7 +291,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run a worker."""
     args = parse_args()
-    worker = Worker(args.work_dir, args.shard, args.lease, args.name)
+    worker = Worker(args.work_dir, Shard.parse(args.shard), args.lease, args.name)
     try:
         with stops_on_signals():
             if args.end_with_parent:

@@ -1,0 +1,178 @@
+"""What a grid says of itself: in a log file, on a terminal, and before it runs."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from toy_grid import GRID, NUM_TRAININGS
+
+from sdp_plugin.grid import claims, store
+from sdp_plugin.grid import plan as planning
+from sdp_plugin.grid.progress import (
+    Estimate,
+    Progress,
+    accuracy_lines,
+    describe,
+    duration_text,
+    estimate,
+    left,
+    status_line,
+)
+from sdp_plugin.grid.records import FINETUNING, Failure, Result
+from sdp_plugin.grid.store import GridRecord
+
+
+def result_of(cell, wall: float = 60.0, accuracy: float = 70.0) -> Result:
+    return Result(cell, {'accuracy/top1': accuracy}, [], {}, {store.WALL: wall}, None, {}, {}, '')
+
+
+def record_of(toy, results=(), failures=(), running=(), plan=None) -> GridRecord:
+    plan = plan or toy.plan()
+    return GridRecord(
+        toy.work_dir,
+        plan,
+        {result.cell.id: result for result in results},
+        {cell.id: Failure(cell, 'ValueError: no luck\nmore', '', {}, '') for cell in failures},
+        {cell.id: claims.this_process(f'worker {number}') for number, cell in enumerate(running)},
+        {},
+    )
+
+
+def of(plan, dataset: str, size: int, initialisation: str = 'Random') -> list:
+    wanted = (dataset, size, initialisation)
+    return [cell for cell in plan.cells if (cell.dataset, cell.examples_per_class, cell.initialisation) == wanted]
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [(3.4, '3 s'), (89, '89 s'), (95, '2 min'), (3600, '60 min'), (12000, '3 h 20 min'), (190_000, '2 d 4 h')],
+)
+def test_durations_as_people_say_them(seconds, text):
+    assert duration_text(seconds) == text
+
+
+def test_a_cell_takes_as_long_as_others_of_its_group(toy):
+    plan = toy.plan()
+    first, second, third = of(plan, 'Alpha', 1)
+    record = record_of(toy, [result_of(first, 50.0), result_of(second, 70.0)], plan=plan)
+    known = [cell for cell in left(record) if cell.group == 'Alpha 1']
+    assert third in known
+    assert len(known) == 7
+    # Alpha 2 sees twice the images of Alpha 1; of Beta and the pre-trainings nothing is known.
+    assert estimate(record) == Estimate(pytest.approx(7 * 60.0 + 9 * 120.0), 16, 9 + 2)
+
+
+def test_nothing_is_invented(toy):
+    assert estimate(record_of(toy)) == Estimate(0, 0, NUM_TRAININGS)
+    assert 'unknown' in Estimate(0, 0, 29).text()
+    assert Estimate(0, 0, 0).text() == ''
+    assert Estimate(7200, 3, 0).text(workers=2) == 'about 60 min left'
+    assert Estimate(7200, 3, 4).text() == 'about 2 h 0 min left and 4 of unknown duration'
+
+
+def test_the_status_in_a_line(toy, monkeypatch):
+    obstacle = lambda dataset: 'too few' if dataset['fold'] == 2 else None  # noqa: E731
+    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
+    plan = toy.plan()
+    alpha = of(plan, 'Alpha', 1)
+    record = record_of(toy, [result_of(alpha[0])], failures=[alpha[1]], running=plan.cells[:2], plan=plan)
+    line = status_line(record)
+    assert line.startswith(f'toy: 1 of {NUM_TRAININGS} done, 2 running, 1 failed, 3 not runnable, 22 waiting, ')
+    # Seven of Alpha 1 for a minute and nine of Alpha 2 for two, by two workers.
+    assert line.endswith('about 12 min left and 8 of unknown duration')
+
+
+def test_accuracies_by_column(toy):
+    plan = toy.plan()
+    first, second, _ = of(plan, 'Alpha', 2)
+    scribble = of(plan, 'Alpha', 2, 'Scribble segmentation')[0]
+    results = [result_of(first, accuracy=70), result_of(second, accuracy=71), result_of(scribble, accuracy=80)]
+    lines = accuracy_lines(record_of(toy, results, plan=plan))
+    assert lines == ['  Alpha 2  Random 70.50 (2), Scribble segmentation 80.00 (1)']
+
+
+def test_a_log_file_gets_a_line_when_something_changed(toy):
+    plan = toy.planned()
+    stream = io.StringIO()
+    progress = Progress(toy.work_dir, plan, interval=0.0, stream=stream)
+    progress.update()
+    progress.update()
+    assert len(stream.getvalue().splitlines()) == 1
+    toy.run(plan)
+    progress.update()
+    lines = stream.getvalue().splitlines()
+    assert re.match(r'\d\d:\d\d:\d\d toy: 29 of 29 done$', lines[1])
+    assert len(lines) == 2 + 3
+    assert '\x1b' not in stream.getvalue()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_drawn_anew(toy, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '30')
+    monkeypatch.setenv('LINES', '4')
+    toy.run()
+    stream = Terminal()
+    progress = Progress(toy.work_dir, toy.plan(), stream=stream)
+    progress.show()
+    drawn = stream.getvalue().splitlines()
+    assert len(drawn) == 2  # of four, as the terminal is low
+    assert max(map(len, drawn)) < 30
+    progress.tell('a line that stays')
+    assert stream.getvalue().splitlines()[2] == '\x1b[2A\x1b[Ja line that stays'
+
+
+def test_looks_only_as_often_as_it_should(toy):
+    plan = toy.planned()
+    stream = io.StringIO()
+    progress = Progress(toy.work_dir, plan, interval=3600, stream=stream)
+    progress.update()
+    assert stream.getvalue() == ''
+
+
+def test_the_plan_as_text(toy, monkeypatch):
+    obstacle = lambda dataset: 'too few EMPTY tiles' if dataset['fold'] == 2 else None  # noqa: E731
+    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
+    plan = toy.plan()
+    alpha = of(plan, 'Alpha', 1)
+    record = record_of(toy, [result_of(alpha[0])], failures=[alpha[1]], plan=plan)
+    text = describe(record)
+    assert '29 trainings, 2 pre-trainings and 27 fine-tunings' in text
+    assert re.search(r'Alpha 1 +9 +1 done, 1 failed, 7 to run', text)
+    assert re.search(r'Beta 4 +9 +3 not runnable, 6 to run', text)
+    assert 'Beta 4, Random, fold 2; Beta 4, Full segmentation, fold 2' in text
+    assert 'too few EMPTY tiles' in text
+    assert 'Alpha 1, Random, repeat 1: ValueError: no luck' in text
+    assert '1 done, 24 to run with one worker: about 23 min left and 8 of unknown duration' in text
+    assert len(text.splitlines()) < 25
+    verbose = describe(record, is_verbose=True)
+    assert all(cell.title in verbose and cell.id in verbose for cell in plan.cells)
+
+
+def test_the_plan_says_that_data_are_missing(toy):
+    plan = replace(toy.plan(), absent=['data/pcam'])
+    assert 'Missing data: data/pcam' in describe(record_of(toy, plan=plan))
+    assert 'preliminary' in describe(record_of(toy, plan=plan))
+
+
+def test_the_plan_says_what_is_stale(toy):
+    toy.run()
+    toy.write(GRID.replace("'lr': 0.2", "'lr': 0.3"))
+    text = describe(store.read_cells(toy.work_dir, toy.plan()))
+    assert '10 results of the work directory belong to no cell' in text
+    assert '19 done, 10 to run' in text
+
+
+def test_a_cell_that_needs_a_failed_pretraining_is_not_counted_as_left(toy):
+    plan = toy.plan()
+    record = record_of(toy, failures=plan.cells[:1], plan=plan)
+    assert {cell.initialisation for cell in left(record) if cell.kind == FINETUNING} == {
+        'Random',
+        'Scribble segmentation',
+    }
