@@ -149,7 +149,7 @@ def test_the_plan_as_text(toy, monkeypatch):
     assert 'Beta 4, Random, fold 2; Beta 4, Full segmentation, fold 2' in text
     assert 'too few EMPTY tiles' in text
     assert 'Alpha 1, Random, repeat 1: ValueError: no luck' in text
-    assert '1 done, 24 to run with one worker: about 23 min left and 8 of unknown duration' in text
+    assert '1 done, 24 to run with one worker: about 25 min left and 8 of unknown duration' in text
     assert len(text.splitlines()) < 25
     verbose = describe(record, is_verbose=True)
     assert all(cell.title in verbose and cell.id in verbose for cell in plan.cells)
