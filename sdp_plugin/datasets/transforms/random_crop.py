@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import mmcv
-from mmpretrain.datasets.transforms import RandomCrop as MMPretrainRandomCrop
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
 
 from sdp_plugin.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class RandomCrop(MMPretrainRandomCrop):
+class RandomCrop(BaseTransform):
     """Pad an image on all sides and cut a random window out of it.
 
-    MMPretrain's transform (1.2.0, and 1.3.6 of the onedl fork) hands ``padding_mode`` on for ``pad_if_needed`` alone:
-    its ``padding=12, padding_mode='reflect'`` pads with black. The window is drawn as there.
+    MMPretrain's transform of this name (1.2.0, and 1.3.6 of the onedl fork) hands its ``padding_mode`` on for
+    ``pad_if_needed`` alone: ``padding=12, padding_mode='reflect'`` pads with black there. The window is drawn alike.
 
     Required Keys:
 
@@ -25,7 +27,8 @@ class RandomCrop(MMPretrainRandomCrop):
     - img_shape
 
     Args:
-        crop_size (int | Sequence[int]): Height and width of the window, in pixels.
+        crop_size (int | tuple[int, int]): Height and width of the window, in pixels. A padded image that is smaller
+            is kept whole on that side.
         padding (int | tuple): Pixels on each side: of all sides, of left/right and top/bottom, or of left, top, right
             and bottom.
         padding_mode (str): ``'constant'`` (black), ``'edge'``, ``'reflect'`` or ``'symmetric'``, as in
@@ -33,7 +36,9 @@ class RandomCrop(MMPretrainRandomCrop):
     """
 
     def __init__(self, crop_size: int | tuple[int, int], padding: int | tuple, padding_mode: str = 'reflect') -> None:
-        super().__init__(crop_size=crop_size, padding=padding, padding_mode=padding_mode)
+        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
+        self.padding = padding if isinstance(padding, int) else tuple(padding)
+        self.padding_mode = padding_mode
 
     def transform(self, results: dict) -> dict:
         """Pad and crop the record's image."""
@@ -42,3 +47,19 @@ class RandomCrop(MMPretrainRandomCrop):
         results['img'] = image[top : top + height, left : left + width]
         results['img_shape'] = results['img'].shape
         return results
+
+    @cache_randomness
+    def rand_crop_params(self, image: np.ndarray) -> tuple[int, int, int, int]:
+        """Draw a window: its first row and column, its height and width."""
+        height, width = (min(crop, size) for crop, size in zip(self.crop_size, image.shape[:2], strict=True))
+        if (height, width) == image.shape[:2]:
+            return 0, 0, height, width
+        top = np.random.randint(0, image.shape[0] - height + 1)
+        left = np.random.randint(0, image.shape[1] - width + 1)
+        return top, left, height, width
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(crop_size={self.crop_size}, padding={self.padding}, '
+            f"padding_mode='{self.padding_mode}')"
+        )

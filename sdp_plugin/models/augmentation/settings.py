@@ -146,7 +146,7 @@ def _read_mmpretrain_crop(crop: MMPretrainRandomCrop) -> dict[str, Any]:
     return {**_read_crop(crop), 'padding_mode': 'constant', 'padding_colour': _colour(crop.pad_val)}
 
 
-def _read_crop(crop: MMPretrainRandomCrop) -> dict[str, Any]:
+def _read_crop(crop: RandomCrop | MMPretrainRandomCrop) -> dict[str, Any]:
     padding = crop.padding or 0
     sides = (padding,) * 4 if isinstance(padding, int) else tuple(padding) * (4 // len(padding))
     return dict(crop_size=tuple(crop.crop_size), padding=sides, padding_mode=crop.padding_mode)
