@@ -48,8 +48,16 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
     metrics = _metrics(record, metrics)
     published = _published(record, metrics[0])
     scores, problems = read_scores(record)
-    columns = _columns(record, published)
-    entries = entries_of(record, scores, metrics, published)
+    columns, initialisations = _columns(record, published), _initialisations(record)
+    variants = tuple(dict.fromkeys(cell.variant for cell in cells))
+    entries = sorted(
+        entries_of(record, scores, metrics, published),
+        key=lambda entry: (
+            variants.index(entry.variant),
+            columns.index(entry.column),
+            initialisations.index(entry.initialisation),
+        ),
+    )
     comparisons = comparisons_of(record, scores, metrics[0], columns)
     samples, sample_problems = read_samples(record.work_dir)
     return Report(
@@ -57,8 +65,8 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         metric=metrics[0],
         metrics=metrics,
         columns=columns,
-        variants=tuple(dict.fromkeys(cell.variant for cell in cells)),
-        initialisations=_initialisations(record),
+        variants=variants,
+        initialisations=initialisations,
         entries=tuple(entries),
         comparisons=tuple(comparisons),
         learning=tuple(learning_curves(record)),

@@ -230,7 +230,7 @@ class Report:
         columns (tuple[Column, ...]): In the order of the table.
         variants (tuple[str, ...]): In the order of the grid.
         initialisations (tuple[str, ...]): In the order of the grid.
-        entries (tuple[Entry, ...]): Variants, then initialisations, then columns.
+        entries (tuple[Entry, ...]): By variant, column and initialisation, each in its order.
         comparisons (tuple[ComparisonBlock, ...]): In the order of the grid.
         learning (tuple[Curve, ...]): Loss against step.
         pretraining (tuple[Curve, ...]): The same of the pre-trainings, under the initialisations that they give.
