@@ -21,6 +21,9 @@ from sdp_plugin.grid.store import GridRecord
 ON_TERMINAL, IN_A_FILE = 2.0, 60.0
 """Seconds between two looks at the grid."""
 
+LONGEST_SILENCE = 10
+"""After how many looks without a change a log file gets its lines again, to show that the grid is alive."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -107,6 +110,11 @@ def status_line(record: GridRecord) -> str:
     return ', '.join(part for part in parts if part)
 
 
+def running_lines(record: GridRecord) -> list[str]:
+    """One line that names what runs, if anything does."""
+    return [f'  running: {_titles(list(record.running), record.plan)}'] if record.running else []
+
+
 def accuracy_lines(record: GridRecord) -> list[str]:
     """One line for each data set and size with a result: mean of the grid's metric and number of runs, by start."""
     metric = record.plan.grid['metric']
@@ -127,7 +135,7 @@ class Progress:
     """Shows the state of a grid while it runs.
 
     On a terminal a block is drawn anew every few seconds. Elsewhere, as in a log file, lines are added when a minute
-    has passed and something has changed.
+    has passed and something has changed, or ten minutes.
 
     Args:
         work_dir (Path): The work directory of the grid.
@@ -152,7 +160,7 @@ class Progress:
         self._results: Mapping[str, Result] = {}
         self._shown_at = time.monotonic()
         self._drawn = 0
-        self._last = ''
+        self._last, self._silent = '', 0
 
     def look(self) -> GridRecord:
         """The state of the grid."""
@@ -174,13 +182,19 @@ class Progress:
         """Show the state now."""
         self._shown_at = time.monotonic()
         record = self.look()
-        lines = [status_line(record), *accuracy_lines(record)]
+        lines = [status_line(record), *running_lines(record), *accuracy_lines(record)]
         if self.on_terminal:
             self._draw(lines)
-        elif lines[0] != self._last:
-            print(f'{time.strftime("%H:%M:%S")} {lines[0]}', *lines[1:], sep='\n', file=self.stream, flush=True)
-        self._last = lines[0]
+        else:
+            self._add(lines)
         return record
+
+    def _add(self, lines: Sequence[str]) -> None:
+        self._silent += 1
+        if lines[0] == self._last and self._silent < LONGEST_SILENCE:
+            return
+        self._last, self._silent = lines[0], 0
+        print(f'{time.strftime("%H:%M:%S")} {lines[0]}', *lines[1:], sep='\n', file=self.stream, flush=True)
 
     def _draw(self, lines: Sequence[str]) -> None:
         width, height = shutil.get_terminal_size()

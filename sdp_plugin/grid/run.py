@@ -64,7 +64,7 @@ def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
     _prepare(plan, work_dir, options.retries_failed)
     progress = Progress(work_dir, plan, options.lease, options.interval)
     progress.tell(describe(progress.look()))
-    progress.tell('')
+    progress.tell(f'Each training has its log in {work_dir}/cells/ID/work\n')
     try:
         with stops_on_signals():
             if options.ray:

@@ -13,8 +13,9 @@ from toy_grid import FINETUNE, GRID, NUM_TRAININGS, PRETRAIN
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import plan as planning
-from sdp_plugin.grid.plan import CONFIGS, Plan, plan_grid
+from sdp_plugin.grid.plan import CONFIGS, Plan, config_path, plan_grid
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING
+from sdp_plugin.settings import load_config
 
 GRID_CONFIGS = CONFIGS / 'grids'
 SHIPPED = sorted(path.stem for path in GRID_CONFIGS.glob('*.py'))
@@ -244,6 +245,14 @@ def test_options_reach_the_cells(toy):
     assert lrs == {'Alpha': 0.5, 'Beta': 0.6}
     assert [dict(cell.options) for cell in plan.cells[:2]] == [{'batch_size': 7, 'lr': 0.2}, {'batch_size': 7}]
     assert len(plan.trainings) == 2 + 3 * (2 + 3)
+
+
+def test_mmengines_backends_are_options_that_leave_the_ids():
+    backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+    plan = plan_grid(GRID_CONFIGS / 'table1.py', {'finetune_options': {'visualizer.vis_backends': backends}})
+    assert list(plan.trainings) == list(shipped('table1').trainings)
+    cell = plan.cells[-1]
+    assert load_config(config_path(cell.config), dict(cell.options)).visualizer.vis_backends == backends
 
 
 MISTAKES = {

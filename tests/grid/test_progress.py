@@ -12,6 +12,7 @@ from toy_grid import GRID, NUM_TRAININGS
 from sdp_plugin.grid import claims, store
 from sdp_plugin.grid import plan as planning
 from sdp_plugin.grid.progress import (
+    LONGEST_SILENCE,
     Estimate,
     Progress,
     accuracy_lines,
@@ -107,6 +108,18 @@ def test_a_log_file_gets_a_line_when_something_changed(toy):
     assert re.match(r'\d\d:\d\d:\d\d toy: 29 of 29 done$', lines[1])
     assert len(lines) == 2 + 3
     assert '\x1b' not in stream.getvalue()
+
+
+def test_a_log_file_shows_that_the_grid_is_alive(toy):
+    plan = toy.planned()
+    claims.claim(store.cell_folder(toy.work_dir, plan.cells[0].id), claims.this_process())
+    stream = io.StringIO()
+    progress = Progress(toy.work_dir, plan, interval=0.0, stream=stream)
+    for _ in range(2 * LONGEST_SILENCE + 1):
+        progress.update()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3 * 2
+    assert lines[1] == '  running: pre-training masks'
 
 
 class Terminal(io.StringIO):
