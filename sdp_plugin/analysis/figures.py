@@ -28,14 +28,14 @@ class SegmentationRow:
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, RGB.
-        scribbles (np.ndarray): (H, W) uint8 class indices, 255 where nothing is drawn.
+        scribbles (np.ndarray | None): (H, W) uint8 class indices, 255 where nothing is drawn; None without any strokes.
         mask (np.ndarray): (H, W) uint8 class indices, 255 = void.
         predictions (Mapping[str, np.ndarray]): Title to (H, W) class indices. All rows have the same titles.
         title (str): Written beside the row, for example the image id.
     """
 
     image: np.ndarray
-    scribbles: np.ndarray
+    scribbles: np.ndarray | None
     mask: np.ndarray
     predictions: Mapping[str, np.ndarray] = field(default_factory=dict)
     title: str = ''
@@ -64,6 +64,8 @@ def save_segmentation_panels(
 ) -> None:
     """Write a figure with one row an image: image, scribbles, full mask, predictions; and the classes that occur.
 
+    Scribbles have no column where no row has any.
+
     Args:
         rows (Sequence[SegmentationRow]): At least one.
         path (str | os.PathLike): The picture; its suffix decides the format.
@@ -75,7 +77,8 @@ def save_segmentation_panels(
     """
     titles = _prediction_titles(rows)
     palette = voc_palette() if palette is None else np.asarray(palette, dtype=np.uint8)
-    heads = ['image', 'scribbles', 'full mask', *titles]
+    has_scribbles = any(row.scribbles is not None for row in rows)
+    heads = ['image', *(['scribbles'] if has_scribbles else []), 'full mask', *titles]
     heights = [PANEL_INCHES * row.image.shape[0] / row.image.shape[1] for row in rows]
     entries = _legend(rows, class_names, palette)
     columns = max(1, int(len(heads) * PANEL_INCHES / 1.3))
@@ -88,7 +91,8 @@ def save_segmentation_panels(
     )  # fmt: skip
     for index, row in enumerate(rows):
         masks = [row.mask, *(row.predictions[title] for title in titles)]
-        panels = [row.image, over_faded(row.image, row.scribbles, palette), *(palette[mask] for mask in masks)]
+        drawn = [_drawn(row, palette)] if has_scribbles else []
+        panels = [row.image, *drawn, *(palette[mask] for mask in masks)]
         for column, panel in enumerate(panels):
             axes = figure.add_subplot(grid[index, column])
             show_image(axes, panel)
@@ -151,7 +155,7 @@ def _prediction_titles(rows: Sequence[SegmentationRow]) -> list[str]:
         if list(row.predictions) != titles:
             raise UserError('The rows show different predictions.', looked_for=titles, found=list(row.predictions))
         for name, array in {'scribbles': row.scribbles, 'full mask': row.mask, **row.predictions}.items():
-            if array.shape != row.image.shape[:2]:
+            if array is not None and array.shape != row.image.shape[:2]:
                 raise UserError(
                     f'{name} of {row.title or "an image"} has another size than the image.',
                     looked_for=row.image.shape[:2],
@@ -160,6 +164,16 @@ def _prediction_titles(rows: Sequence[SegmentationRow]) -> list[str]:
     return titles
 
 
+def _drawn(row: SegmentationRow, palette: np.ndarray) -> np.ndarray:
+    nothing = np.full(row.image.shape[:2], VOC_VOID, dtype=np.uint8)
+    return over_faded(row.image, nothing if row.scribbles is None else row.scribbles, palette)
+
+
 def _legend(rows: Sequence[SegmentationRow], class_names: Sequence[str] | None, palette: np.ndarray) -> list[Patch]:
     masks = [mask for row in rows for mask in (row.scribbles, row.mask, *row.predictions.values())]
-    return class_patches(masks, class_names, palette, with_void=any((row.mask == VOC_VOID).any() for row in rows))
+    return class_patches(
+        [mask for mask in masks if mask is not None],
+        class_names,
+        palette,
+        with_void=any((row.mask == VOC_VOID).any() for row in rows),
+    )

@@ -2,7 +2,6 @@
 
 from sdp_plugin.engine.acceleration import AutocastOptimWrapper, DeferredRuntimeInfoHook, PrepareModelHook
 from sdp_plugin.engine.hooks import InitialisationHook, ModelCardHook
-from sdp_plugin.engine.progress import ProgressLineHook
 from sdp_plugin.engine.snapshots import PredictionSnapshotHook
 
 __all__ = [
@@ -12,5 +11,4 @@ __all__ = [
     'ModelCardHook',
     'PredictionSnapshotHook',
     'PrepareModelHook',
-    'ProgressLineHook',
 ]

@@ -42,6 +42,15 @@ def test_panels_show_image_masks_and_predictions_in_voc_colours(tmp_path):
         assert tuple(voc_palette()[class_index].tolist()) in shown
 
 
+def test_without_scribbles_their_column_is_left_out(tmp_path):
+    row = dataclasses.replace(make_row(), scribbles=None)
+    save_segmentation_panels([row], tmp_path / 'without.png')
+    save_segmentation_panels([make_row(), row], tmp_path / 'some.png')
+    save_segmentation_panels([make_row(), make_row()], tmp_path / 'all.png')
+    assert read_size(tmp_path / 'without.png')[0] < read_size(tmp_path / 'some.png')[0]
+    assert read_size(tmp_path / 'some.png') == read_size(tmp_path / 'all.png')
+
+
 def test_scribbles_are_drawn_over_a_grey_image(tmp_path):
     row = make_row()
     blank = np.zeros_like(row.mask)

@@ -27,7 +27,7 @@ FIRST_PATCHES = 'camelyonpatch_level_2_split_test_x.h5'
 
 
 def test_all_tools_are_found():
-    assert {'train.py', 'test.py', 'predict.py', 'convert_weights.py', 'demo.py', 'make_demo_data.py'} <= set(TOOLS)
+    assert {'train.py', 'test.py', 'predict.py', 'convert_weights.py', 'run_grid.py', 'report.py'} <= set(TOOLS)
 
 
 @pytest.mark.parametrize('name', TOOLS)
