@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from sdp_plugin.analysis.report.model import ACCURACY
 from sdp_plugin.analysis.report.scores import ImageScores, image_scores
@@ -26,13 +27,14 @@ def read_scores(record: GridRecord) -> tuple[dict[str, ImageScores], list[str]]:
     """
     cells = {cell.id: cell for cell in finetunings(record) if cell.id in record.results}
     scores, problems = {}, []
-    for cell in cells.values():
-        try:
-            arrays = load_scores(record.work_dir, cell.id)
-            if arrays:
-                scores[cell.id] = _checked(image_scores(arrays), record.results[cell.id])
-        except UserError as error:
-            problems.append(f'The scores of {cell.title} are left out. {one_line(error)}')
+    # Decompression, sorting and counting let other threads run.
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda cell: _scores_of(cell, record), cells.values()))
+    for cell, of_cell in zip(cells.values(), found, strict=True):
+        if isinstance(of_cell, UserError):
+            problems.append(f'The scores of {cell.title} are left out. {one_line(of_cell)}')
+        elif of_cell is not None:
+            scores[cell.id] = of_cell
     tested: dict[tuple, list[Cell]] = {}
     for cell_id in scores:
         cell, digest = cells[cell_id], record.results[cell_id].subset.get('test_digest')
@@ -59,6 +61,14 @@ def _odd_ones(cells: Iterable[Cell], scores: Mapping[str, ImageScores]) -> list[
         kinds.setdefault(scores[cell.id].labels.tobytes(), []).append(cell)
     usual = max(kinds.values(), key=len)
     return [cell for kind in kinds.values() if kind is not usual for cell in kind]
+
+
+def _scores_of(cell: Cell, record: GridRecord) -> ImageScores | UserError | None:
+    try:
+        arrays = load_scores(record.work_dir, cell.id)
+        return _checked(image_scores(arrays), record.results[cell.id]) if arrays else None
+    except UserError as error:
+        return error
 
 
 def _checked(scores: ImageScores, result: Result) -> ImageScores:

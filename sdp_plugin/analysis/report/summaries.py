@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from statistics import fmean, stdev
 
 import numpy as np
@@ -112,17 +114,22 @@ def _crossed_intervals(
     places: Mapping[Place, Sequence[Cell]],
 ) -> dict[tuple[Place, str], Interval]:
     """Intervals over runs x test images, for entries whose runs share their test images and have all their scores."""
-    stacks: dict[int, dict[tuple[Place, str], np.ndarray]] = {}
+    wanted = {}
     for key, runs in places.items():
         done = [cell for cell in runs if cell.id in record.results]
         if not done or done[0].fold is not None or not all(cell.id in scores for cell in done):
             continue
-        if not same_test_images(done, record):
-            continue
-        for metric in set(metrics) & set(CONTRIBUTIONS):
-            parts = [CONTRIBUTIONS[metric](scores[cell.id]) for cell in done]
-            if all(part is not None for part in parts):
-                stacks.setdefault(len(parts[0]), {})[key, metric] = np.stack(parts)
+        if same_test_images(done, record):
+            wanted.update(
+                {(key, metric): [scores[cell.id] for cell in done] for metric in metrics if metric in CONTRIBUTIONS}
+            )
+    stacks: dict[int, dict[tuple[Place, str], np.ndarray]] = {}
+    # Sorting, most of the work, lets other threads run.
+    with ThreadPoolExecutor() as pool:
+        stacked = pool.map(lambda item: _stack(item[0][1], item[1]), wanted.items())
+        for place, stack in zip(wanted, stacked, strict=True):
+            if stack is not None:
+                stacks.setdefault(stack.shape[1], {})[place] = stack
     intervals = {}
     for num_images, cells in stacks.items():
         if num_images > 1:
@@ -131,15 +138,16 @@ def _crossed_intervals(
     return intervals
 
 
-_WEIGHTS: dict[int, np.ndarray] = {}
+def _stack(metric: str, runs: Sequence[ImageScores]) -> np.ndarray | None:
+    """(runs, images) of what each image adds to the metric; None where that is not defined."""
+    parts = [CONTRIBUTIONS[metric](run) for run in runs]
+    return None if any(part is None for part in parts) else np.stack(parts)
 
 
+@lru_cache(maxsize=1)
 def image_weights(num_images: int) -> np.ndarray:
     """The resamples of a test set of so many images, drawn once for all tables."""
-    if num_images not in _WEIGHTS:
-        _WEIGHTS.clear()
-        _WEIGHTS[num_images] = draw_image_weights(num_images)
-    return _WEIGHTS[num_images]
+    return draw_image_weights(num_images)
 
 
 def _published(
