@@ -90,7 +90,8 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     if not path.is_file():
         raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
     try:
-        cfg = Config.fromfile(path)
+        # Formatting the text of a config, which a training writes four times, takes longer than building its network.
+        cfg = Config.fromfile(path, format_python_code=False)
     except Exception as error:
         # A config is a program, which can raise anything.
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from sdp_plugin.errors import UserError
 from sdp_plugin.settings import PLACES, load_config
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[1] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
 CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
 OWN = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_tile-folder.py'
@@ -25,6 +25,8 @@ CASES = [
     (PCAM, 'data_root', '/d', {f'{part}_dataloader.dataset.data_root': '/d' for part in ('train', 'test')}),
     (PCAM, 'batch_size', 3, {'train_dataloader.batch_size': 3, 'test_dataloader.batch_size': 128}),
     (PCAM, 'lr', 0.5, {'optim_wrapper.optimizer.lr': 0.5}),
+    (PCAM, 'in_memory', False, {f'{part}_cfg.in_memory': False for part in ('train', 'test')}),
+    (PCAM, 'precision', 'float32', {f'{part}_cfg.precision': 'float32' for part in ('train', 'test')}),
     (PCAM, 'max_epochs', 2, {'train_cfg.max_epochs': 2}),
     (CRC, 'fold', 4, {f'{part}_dataloader.dataset.fold': 4 for part in ('train', 'test')}),
     (CRC, 'num_folds', 5, {f'{part}_dataloader.dataset.num_folds': 5 for part in ('train', 'test')}),

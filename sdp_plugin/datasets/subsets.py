@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,15 +34,31 @@ def hash_ranks(keys: Sequence[str], seed: int, purpose: str) -> np.ndarray:
     """
     _check_seed(seed)
     _check_distinct(keys)
-    salt = hashlib.sha256(f'{purpose}\0{int(seed)}\0'.encode())
+    return _ranks('\0'.join(keys), int(seed), purpose) if len(keys) else np.empty(0, dtype=np.int64)
+
+
+@lru_cache(maxsize=8)
+def _ranks(joined_keys: str, seed: int, purpose: str) -> np.ndarray:
+    """The ranks of keys that are joined by NUL, kept for the next training of a grid with the same seed."""
+    salt = hashlib.sha256(f'{purpose}\0{seed}\0'.encode())
     digests = []
-    for key in keys:
+    for key in joined_keys.split('\0'):
         salted = salt.copy()
         salted.update(key.encode())
         digests.append(salted.digest())
-    ranks = np.empty(len(keys), dtype=np.int64)
-    ranks[sorted(range(len(keys)), key=digests.__getitem__)] = np.arange(len(keys))
+    ranks = np.empty(len(digests), dtype=np.int64)
+    ranks[_order_of(digests)] = np.arange(len(digests))
+    ranks.flags.writeable = False
     return ranks
+
+
+def _order_of(digests: list[bytes]) -> np.ndarray:
+    # Sorting the first eight bytes as numbers takes a third of the time, and decides where no two begin alike.
+    beginnings = np.frombuffer(b''.join(digests), dtype='>u8')[::4].astype(np.uint64)
+    order = np.argsort(beginnings)
+    if len(order) > 1 and not np.diff(beginnings[order]).all():
+        return np.array(sorted(range(len(digests)), key=digests.__getitem__))
+    return order
 
 
 def draw_examples(

@@ -72,7 +72,7 @@ def both_ways(small_config, in_double: bool, **options) -> tuple[tuple[Runner, L
     )
 
 
-# 12 images in batches of 8: one whole batch and one of 4 in an epoch, whose last maps are of 2 x 2 pixels. Fewer values in
+# 12 images in batches of 8: one whole batch and one of 4 in an epoch, with last maps of 2 x 2 pixels. Fewer values in
 # a channel would make batch normalisation chaotic: rounding errors would grow tenfold within a few steps.
 FIFTY_STEPS = dict(batch_size=8, examples_per_class=6, max_epochs=25) | without_chance(36)
 SGD = dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4)

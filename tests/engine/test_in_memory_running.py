@@ -155,7 +155,10 @@ LEFT_TO_MMENGINE = {
         },
         "does not know the transform 'RandomErasing'",
     ),
-    'a loss of its own': ({'model.head.type': 'ArcFaceClsHead'}, 'ArcFaceClsHead computes its loss in its own way'),
+    'a loss of its own': (
+        {'model.head': dict(_delete_=True, type='ArcFaceClsHead', num_classes=2, in_channels=64)},
+        'ArcFaceClsHead computes its loss in its own way',
+    ),
     'mixed images': (
         {'model.train_cfg': dict(augments=dict(type='Mixup', alpha=0.2))},
         'the data preprocessor mixes images (batch_augments)',

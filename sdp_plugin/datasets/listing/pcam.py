@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -32,8 +34,24 @@ def find_patches(data_root: str | Path, split: str) -> Tiles:
     return Tiles(
         keys=[f'{split}/{index}' for index in range(len(labels))],
         labels=labels,
-        sources=[{'h5_path': str(x_path), 'h5_index': index} for index in range(len(labels))],
+        sources=_Patches(str(x_path), len(labels)),
     )
+
+
+@dataclass(frozen=True)
+class _Patches(Sequence[dict]):
+    """What the loading transform needs of each patch, made when asked for: most trainings draw few of 262,144."""
+
+    path: str
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> dict:
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return {'h5_path': self.path, 'h5_index': int(index)}
 
 
 def checked_split(data_root: str | Path, split: str) -> tuple[Path, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,12 +21,12 @@ class Tiles:
     Args:
         keys (list[str]): N different names, the same on every machine and for every encoding of the tiles.
         labels (np.ndarray): int64 class indices, shape (N,).
-        sources (list[dict]): What the loading transform needs of each tile.
+        sources (Sequence[dict]): What the loading transform needs of each tile.
     """
 
     keys: list[str]
     labels: np.ndarray
-    sources: list[dict]
+    sources: Sequence[dict]
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -1,0 +1,125 @@
+"""Trainings side by side: results of each alone, failures, and too little memory."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from sdp_plugin.datasets import in_memory
+from sdp_plugin.engine import side_by_side
+from sdp_plugin.engine.run import train
+from sdp_plugin.engine.side_by_side import run_side_by_side
+from sdp_plugin.engine.turns import in_company, next_turn
+from sdp_plugin.errors import UserError
+
+PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
+SWIN = 'finetune/swin-tiny_1xb32-100e_pcam.py'
+SMALL_SWIN = {
+    'small_model': False,
+    'model.backbone.arch': dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
+    'model.backbone.drop_path_rate': 0.5,
+    'model.head.in_channels': 64,
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_images_from_other_tests():
+    in_memory.clear_cache()
+
+
+def trained(cfg: Config) -> dict[str, torch.Tensor]:
+    """The weights after training, and the metrics of the test as another tensor."""
+    metrics = train(cfg)
+    weights = torch.load(f'{cfg.work_dir}/epoch_{cfg.max_epochs}.pth', weights_only=False)['state_dict']
+    return weights | {'metrics': torch.tensor(list(metrics.values()))}
+
+
+@pytest.mark.parametrize(('config', 'options'), [(PCAM, {}), (SWIN, SMALL_SWIN)], ids=['ResNet', 'dropped paths'])
+def test_each_training_gives_what_it_gives_alone(small_config, config, options):
+    """They differ in seed, subset and number of images; batches, augmentations and dropped paths are drawn in turns."""
+    options = options | dict(max_epochs=2, input_size=32)
+
+    def jobs(run: str):
+        cells = [dict(seed=seed, examples_per_class=count) for seed, count in ((0, 3), (1, 3), (0, 4))]
+        return [partial(trained, small_config(config, f'{run}{i}', **options, **cell)) for i, cell in enumerate(cells)]
+
+    alone = dict(run_side_by_side(jobs('alone')))
+    together = dict(run_side_by_side(jobs('together'), at_once=3))
+    assert set(together) == {0, 1, 2}
+    for index, wanted in alone.items():
+        assert together[index].keys() == wanted.keys()
+        for name, tensor in wanted.items():
+            torch.testing.assert_close(together[index][name], tensor, rtol=1e-6, atol=1e-8, msg=f'{index}: {name}')
+    assert not torch.equal(alone[0]['head.fc.weight'], alone[1]['head.fc.weight'])
+
+
+@pytest.mark.parametrize('at_once', [1, 2])
+def test_one_that_fails_takes_no_other_down(small_config, at_once):
+    good, bad = (small_config(PCAM, name, max_epochs=1, input_size=32) for name in ('good', 'bad'))
+    bad.train_dataloader.dataset.data_root = '/nowhere'
+    results = dict(run_side_by_side([partial(train, bad), partial(train, good)], at_once))
+    assert isinstance(results[0], UserError)
+    assert 'accuracy/top1' in results[1]
+
+
+class Device:
+    """A device that holds so many trainings at once."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.taken = 0
+        self.most = 0
+        self.starts: list[str] = []
+
+    def train(self, name: str) -> str:
+        self.starts.append(name)
+        if self.taken == self.room:
+            raise torch.cuda.OutOfMemoryError(f'no room for {name}')
+        self.taken += 1
+        self.most = max(self.most, self.taken)
+        try:
+            for _ in range(3):
+                next_turn()
+        finally:
+            self.taken -= 1
+        return f'{name} trained'
+
+
+def test_out_of_memory_starts_again_with_fewer_at_once_and_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr(side_by_side, 'print_log', lambda message, **_: said.append(message))
+    device = Device(room=2)
+    results = dict(run_side_by_side([partial(device.train, name) for name in 'abcd'], at_once=4))
+    assert results == {index: f'{name} trained' for index, name in enumerate('abcd')}
+    assert device.starts == ['a', 'b', 'c', 'd', 'c', 'd']
+    assert device.most == 2
+    assert said == ['2 of 4 trainings side by side ran out of memory on the device. They start again, 2 at once.']
+
+
+def test_one_that_does_not_fit_alone_fails_and_the_others_do_not():
+    device = Device(room=1)
+
+    def too_large():
+        raise torch.cuda.OutOfMemoryError('never fits')
+
+    jobs = [too_large, *(partial(device.train, name) for name in 'ab')]
+    results = dict(run_side_by_side(jobs, at_once=3))
+    assert isinstance(results[0], torch.cuda.OutOfMemoryError)
+    assert (results[1], results[2]) == ('a trained', 'b trained')
+
+
+def test_on_a_cpu_one_follows_the_other():
+    if torch.cuda.is_available():
+        pytest.skip('this machine has a CUDA device')
+    assert dict(run_side_by_side([in_company, in_company])) == {0: False, 1: False}
+
+
+def test_an_interruption_is_passed_on():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_side_by_side([interrupted, lambda: None], at_once=2))
