@@ -41,6 +41,14 @@ def test_every_shipped_grid_plans(name):
     assert set(plan.images) <= set(plan.trainings)
 
 
+@pytest.mark.parametrize('name', SHIPPED)
+def test_the_documentation_counts_the_trainings(name):
+    counts = Counter(cell.kind for cell in shipped(name).trainings.values())
+    text = (CONFIGS.parent / 'docs' / 'grids.md').read_text()
+    (documented,) = re.findall(rf'^\| `{name}` \| (\d+) \+ (\d+) \|', text, re.MULTILINE)
+    assert tuple(map(int, documented)) == (counts[PRETRAINING], counts[FINETUNING])
+
+
 def test_table1_is_the_papers():
     plan = shipped('table1')
     kinds = Counter(cell.kind for cell in plan.trainings.values())
