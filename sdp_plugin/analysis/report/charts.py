@@ -45,6 +45,7 @@ class Trace:
         style (int): Number of its colour, marker and dashes.
         line (str): Path of the line, ``''`` without one.
         band (str): Path of the band round it, ``''`` without one.
+        bar (str): Path of the interval of a single point, which has no band; ``''`` elsewhere.
         marks (tuple[Mark, ...]): Markers on the line.
         dots (tuple[Mark, ...]): Single runs.
         rings (tuple[Mark, ...]): Published values.
@@ -54,6 +55,7 @@ class Trace:
     style: int
     line: str = ''
     band: str = ''
+    bar: str = ''
     marks: tuple[Mark, ...] = ()
     dots: tuple[Mark, ...] = ()
     rings: tuple[Mark, ...] = ()
@@ -318,6 +320,7 @@ def _trace(line: Line, to_x: Callable[[float], float], to_y: Callable[[float], f
         line.style,
         path(points) if len(points) > 1 else '',
         f'{path(upper + lower)}Z' if len(upper) > 1 else '',
+        path(upper + lower) if len(upper) == 1 else '',
         tuple(Mark(x, y) for x, y in points) if line.marked else (),
         marks(line.dots),
         marks(line.rings),

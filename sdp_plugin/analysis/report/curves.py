@@ -80,7 +80,8 @@ def _loss_by_step(curve: Sequence[Mapping[str, float]]) -> dict[float, float]:
 
 def _band(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mean = runs.mean(axis=0)
-    if len(runs) < 2:
+    # The interval of two runs is as wide as the picture.
+    if len(runs) < 3:
         return mean, mean, mean
     half = t_quantile(0.975, len(runs) - 1) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     return mean, np.maximum(mean - half, 0), np.minimum(mean + half, 1)

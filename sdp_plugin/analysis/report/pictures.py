@@ -13,6 +13,7 @@ from sdp_plugin.analysis.report.charts import (
     Strip,
     forest,
     nice_range,
+    number,
     panel,
     strip,
 )
@@ -204,8 +205,14 @@ def _learning_panel(report: Report, curves: Sequence[Curve], id: str, title: str
     highs = [high for curve in curves for high in curve.high]
     return panel(
         id, title, f'Mean loss at the last step: {ends}.', lines, 'step', 'loss (logarithmic)',
+        x_ticks=_whole_ticks(x for curve in curves for x in curve.x),
         y_ticks=_log_ticks(min(lows), max(highs)),
     )  # fmt: skip
+
+
+def _whole_ticks(steps: Iterable[float]) -> list[tuple[float, str]]:
+    *_, ticks = nice_range(steps)
+    return [(tick, number(tick)) for tick in ticks if tick == round(tick)]
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:

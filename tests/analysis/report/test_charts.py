@@ -45,9 +45,12 @@ def test_a_band_goes_up_one_side_and_down_the_other():
     )
 
 
-def test_a_single_point_has_no_line():
-    trace = charts.panel('p', 't', 'd', [Line('a', 0, [(0, 1)], marked=True)], 'x', 'y').traces[0]
+def test_a_single_point_has_a_bar_instead_of_line_and_band():
+    line = Line('a', 0, [(0, 1)], band=[(0, 0, 2)], marked=True)
+    trace = charts.panel('p', 't', 'd', [line], 'x', 'y', y_ticks=[(0, ''), (2, '')]).traces[0]
     assert (trace.line, trace.band, len(trace.marks)) == ('', '', 1)
+    x = trace.marks[0].x
+    assert trace.bar == f'M{x:g} {charts.TOP}L{x:g} {charts.BOTTOM}'
 
 
 def test_forest_shows_intervals_and_margin_on_one_axis():

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sdp_plugin.analysis.report.curves import roc_curves
 from sdp_plugin.analysis.report.model import Column
+from sdp_plugin.analysis.report.reading import read_scores
 from sdp_plugin.grid.store import load_scores
 
 
@@ -57,3 +61,10 @@ def test_roc_band_holds_its_mean(report):
     assert (mean <= high).all()
     assert (high - low).max() > 0
     assert (mean[-1], curve.n) == (1, 4)
+
+
+def test_two_runs_have_no_band(record):
+    keep = {cell.id for cell in record.cells if cell.seed in (0, 1)}
+    record = replace(record, results={id: result for id, result in record.results.items() if id in keep})
+    curves = roc_curves(record, read_scores(record)[0])
+    assert all(curve.n == 2 and curve.low == curve.mean == curve.high for curve in curves)
