@@ -10,7 +10,8 @@ pretrainings = dict(
     classes=dict(options=dict(max_iters=200, lr=5e-3)),
     masks=dict(options=dict(max_iters=100, lr=1e-4)),
     scribbles=dict(options=dict(max_iters=100, lr=1e-4, scribbles='../../scribbles/pascal_2012')))
-finetune_options = dict(batch_size=16, num_workers=0, lr=3e-4)
+# Tiles of 64 pixels take less than half of the time of PCam's 96, and a fifth of that of CRC's 150.
+finetune_options = dict(batch_size=16, num_workers=0, lr=3e-4, input_size=64)
 datasets = {
     'PCam':
     dict(
@@ -23,6 +24,5 @@ datasets = {
         config='finetune/resnet34_1xb32-200e_crc.py',
         examples_per_class=[12],
         folds=3,
-        options=dict(
-            data_root='work_dirs/demo/data/Kather_texture_2016_image_tiles_5000', max_epochs=5, input_size=96))
+        options=dict(data_root='work_dirs/demo/data/Kather_texture_2016_image_tiles_5000', max_epochs=5))
 }
