@@ -167,7 +167,7 @@ def _hue(channels: Tensor, shift: Tensor) -> Tensor:
     chroma = value - smallest
     gap = value + value + smallest - (blue + green + red)
     order = (green > blue) + 2 * (blue > red) + 4 * (red > green)
-    hue = hues[(order << 16) + (chroma * 256 + gap).long()] + shift.long()
+    hue = (hues[(order << 16) + (chroma * 256 + gap).long()] + shift.long()) & 255
     lost = lost_of[(value * 256 + chroma).long()]
     return torch.stack([value - (lost * weight[hue]).add_(0.5).floor_() for weight in weights], dim=1)
 

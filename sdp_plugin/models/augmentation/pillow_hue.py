@@ -57,10 +57,9 @@ def value_times_saturation_table() -> np.ndarray:
 
 @functools.cache
 def channel_weights() -> np.ndarray:
-    """How much saturation takes from each channel at a hue: float32, shape (3, 512): blue, green, red.
+    """How much saturation takes from each channel at a hue: float32, shape (3, 256): blue, green, red.
 
-    A channel is ``value - round(value * saturation * weight)``. Hues from 256 on are those from 0 on, so that
-    ``weights[:, shift : shift + 256]`` belongs to a shift of the hue.
+    A channel is ``value - round(value * saturation * weight)``.
     """
     sixth, falling = np.divmod(2 * np.arange(256), STEPS)
     rising = STEPS - falling
@@ -71,7 +70,7 @@ def channel_weights() -> np.ndarray:
     blue = np.choose(sixth, [full, full, rising, none, none, falling])
     # The product is a multiple of 1 / (255 * 85), an odd number: never half-way between two whole numbers.
     weights = np.stack([blue, green, red]) * np.float32(1 / (255 * STEPS))
-    return np.tile(weights.astype(np.float32), 2)
+    return weights.astype(np.float32)
 
 
 def _to_hsv(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:

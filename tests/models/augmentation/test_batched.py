@@ -51,7 +51,7 @@ def test_hue_of_many_colours():
     colours = torch.stack([blue, green, red]).flatten(1).float()[None]
     for shift in (0, 31, 200):
         expected = np.ascontiguousarray(colours[0].T.reshape(256, -1, 3).byte())
-        opencv.shift_hue(expected, shift)
+        expected = opencv.shift_hue(expected[None], np.array([shift]))[0]
         shifted = batched._hue(colours, torch.full((1, 1), float(shift)))
         np.testing.assert_array_equal(shifted[0].T.reshape(expected.shape).byte().numpy(), expected)
 

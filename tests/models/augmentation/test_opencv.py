@@ -10,8 +10,10 @@ from PIL import Image
 from reference_augmentation import CASES, SHIPPED, reference, tissue
 
 from sdp_plugin.models.augmentation import draw_parameters, opencv, settings_from_pipeline
+from sdp_plugin.models.augmentation.pillow_hue import shift_in_bytes
 
-COUNT = 24
+# More than a block.
+COUNT = opencv.BLOCK + 5
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -49,13 +51,15 @@ def test_saturation_takes_both_ways():
 def test_hue_of_all_colours(shift):
     colours = _colours()
     expected = mmcv.adjust_hue(colours, shift, backend='pillow')
-    opencv.shift_hue(colours, int(opencv.shift_in_bytes(np.array(shift))))
-    np.testing.assert_array_equal(colours, expected)
+    shifted = opencv.shift_hue(colours[None], shift_in_bytes(np.array([shift])))
+    np.testing.assert_array_equal(shifted[0], expected)
 
 
 def test_luma_of_all_colours():
     colours = _colours()
-    np.testing.assert_array_equal(opencv.luma(colours), np.asarray(Image.fromarray(colours[..., ::-1]).convert('L')))
+    np.testing.assert_array_equal(
+        opencv.luma(colours[None])[0], np.asarray(Image.fromarray(colours[..., ::-1]).convert('L'))
+    )
 
 
 def _colours() -> np.ndarray:
