@@ -52,9 +52,8 @@ def test_strips_of_a_data_set_share_an_axis(report):
 
 
 def test_steps_are_whole(report):
-    short = [
-        replace(curve, x=(1, 2, 3), **{k: (1.0,) * 3 for k in ('mean', 'low', 'high')}) for curve in report.learning
-    ]
+    losses = (3.0, 2.0, 1.0)
+    short = [replace(curve, x=(1, 2, 3), mean=losses, low=losses, high=losses) for curve in report.learning]
     panel = pictures.learning_panels(replace(report, learning=tuple(short), pretraining=()))[0]
     assert [tick.label for tick in panel.x_ticks] == ['1', '2', '3']
 
