@@ -68,10 +68,16 @@ class VOCDataset(BaseSegDataset):
             return
         for transform in self.pipeline.transforms:
             if hasattr(transform, 'decode'):
-                paths = [self.get_data_info(index)[transform.PATH_KEY] for index in range(len(self))]
-                files = DecodedFiles(paths, transform.decode, transform.CHANNELS, self.cache_dir, report=_log)
+                files = DecodedFiles(
+                    self._paths(transform.PATH_KEY), transform.decode, transform.CHANNELS, self.cache_dir, report=_log
+                )
                 files.prepare()
                 self._decoded[transform.PATH_KEY] = files
+            elif hasattr(transform, 'read_first'):
+                transform.read_first(self._paths(transform.PATH_KEY), report=_log)
+
+    def _paths(self, key: str) -> list[str]:
+        return [self.get_data_info(index)[key] for index in range(len(self))]
 
     def prepare_data(self, idx: int) -> object:
         """Run a record through the pipeline, with what of it is decoded already as ``decoded``."""

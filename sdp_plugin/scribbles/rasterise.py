@@ -7,7 +7,7 @@ So the default mode defines a width geometrically, and the two libraries' drawin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -54,6 +54,14 @@ def rasterise(
         UserError: If the mode is unknown, the width is not positive, the ignore index does not fit into a byte or is
             also the class of a stroke.
     """
+    _check(scribbles, line_width, mode, ignore_index)
+    height, width = size or (scribbles.height, scribbles.width)
+    mask = np.full((height, width), ignore_index, dtype=np.uint8)
+    strokes = scribbles.resized(width, height).strokes
+    return DRAWING_MODES[mode](mask, strokes, line_width) if strokes else mask
+
+
+def _check(scribbles: ScribbleSet, line_width: float, mode: str, ignore_index: int) -> None:
     if mode not in DRAWING_MODES:
         raise UserError('unknown drawing mode', looked_for=', '.join(DRAWING_MODES), found=mode)
     if not 0 < line_width < 1e4:
@@ -65,10 +73,6 @@ def rasterise(
             f'the ignore index {ignore_index} is also the class of a stroke',
             remedy='choose an ignore index that is no class',
         )
-    height, width = size or (scribbles.height, scribbles.width)
-    mask = np.full((height, width), ignore_index, dtype=np.uint8)
-    strokes = scribbles.resized(width, height).strokes
-    return DRAWING_MODES[mode](mask, strokes, line_width) if strokes else mask
 
 
 def rasterise_window(
@@ -78,6 +82,7 @@ def rasterise_window(
     line_width: float = 3,
     mode: str = 'distance',
     ignore_index: int = 255,
+    segments: Segments | None = None,
 ) -> np.ndarray:
     """Draw strokes into a window of the re-scaled image: what :func:`rasterise` draws on all of it, then cut out.
 
@@ -91,6 +96,7 @@ def rasterise_window(
         line_width (float): As in :func:`rasterise`.
         mode (str): As in :func:`rasterise`.
         ignore_index (int): As in :func:`rasterise`.
+        segments (Segments | None): Of these scribbles, where they are drawn many times. Defaults to None.
 
     Returns:
         np.ndarray: uint8 mask of the window's shape.
@@ -102,29 +108,98 @@ def rasterise_window(
     if mode != 'distance':
         whole = rasterise(scribbles, line_width, mode, ignore_index, size)
         return np.ascontiguousarray(whole[top : top + height, left : left + width])
-    on_image = scribbles.resized(size[1], size[0]).strokes
-    corner = np.array([left, top])
-    shifted = (
-        replace(stroke, points=stroke.points - corner)
-        for stroke in on_image
-        if _reaches(stroke, window, (stroke.width or line_width) / 2)
+    _check(scribbles, line_width, mode, ignore_index)
+    segments = segments_of(scribbles).resized(*size) if segments is None else segments.resized(*size)
+    return segments.moved(-left, -top).draw(np.full((height, width), ignore_index, np.uint8), line_width)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segments of all strokes on an image, in drawing order, as arrays: for drawing the same strokes many times.
+
+    Args:
+        starts (np.ndarray): (N, 2) float array of x and y.
+        ends (np.ndarray): (N, 2) float array of x and y.
+        classes (np.ndarray): (N,) uint8.
+        widths (np.ndarray): (N,) float; NaN where a stroke has no width of its own.
+        shape (tuple[int, int]): Height and width of the image.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    classes: np.ndarray
+    widths: np.ndarray
+    shape: tuple[int, int]
+
+    def resized(self, height: int, width: int) -> Segments:
+        """As :meth:`ScribbleSet.resized`."""
+        if (height, width) == self.shape:
+            return self
+        scale = np.array([width / self.shape[1], height / self.shape[0]])
+        starts, ends = ((points + 0.5) * scale - 0.5 for points in (self.starts, self.ends))
+        return replace(
+            self, starts=starts, ends=ends, widths=self.widths * np.sqrt(scale.prod()), shape=(height, width)
+        )
+
+    def moved(self, x: float, y: float) -> Segments:
+        """The segments moved by so many pixels."""
+        by = np.array([x, y])
+        return replace(self, starts=self.starts + by, ends=self.ends + by)
+
+    def draw(self, mask: np.ndarray, line_width: float) -> np.ndarray:
+        """Draw into a mask those segments that reach it, ``line_width`` wide where they have no width of their own."""
+        radii = np.where(np.isnan(self.widths), line_width, self.widths) / 2
+        margin = radii[:, None] + 1
+        reaching = np.all(
+            (np.minimum(self.starts, self.ends) - margin <= mask.shape[::-1])
+            & (np.maximum(self.starts, self.ends) + margin >= 0),
+            axis=1,
+        )
+        return _draw_segments(mask, *(part[reaching] for part in (self.starts, self.ends, self.classes, radii)))
+
+
+def segments_of(scribbles: ScribbleSet) -> Segments:
+    """The segments of all strokes; a stroke of one point is a segment of no length."""
+    strokes = scribbles.strokes
+    numbers = [max(1, len(stroke.points) - 1) for stroke in strokes]
+    none = np.empty((0, 2))
+    return Segments(
+        starts=np.concatenate(
+            [none, *(stroke.points[:number] for stroke, number in zip(strokes, numbers, strict=True))]
+        ),
+        ends=np.concatenate([none, *(stroke.points[min(1, len(stroke.points) - 1) :] for stroke in strokes)]),
+        classes=np.repeat(np.array([stroke.class_index for stroke in strokes], dtype=np.uint8), numbers),
+        widths=np.repeat(np.array([stroke.width or np.nan for stroke in strokes], dtype=np.float64), numbers),
+        shape=(scribbles.height, scribbles.width),
     )
-    return rasterise(ScribbleSet(tuple(shifted), width, height), line_width, mode, ignore_index)
 
 
-def _reaches(stroke: Stroke, window: tuple[int, int, int, int], radius: float) -> bool:
-    top, left, height, width = window
-    (x0, y0), (x1, y1) = stroke.points.min(axis=0) - radius - 1, stroke.points.max(axis=0) + radius + 1
-    return x0 <= left + width and x1 >= left and y0 <= top + height and y1 >= top
+def without_idle_points(scribbles: ScribbleSet) -> ScribbleSet:
+    """The same strokes without points that repeat the one before or lie on the straight way from it to the next.
+
+    They cover the same pixels. Strokes that were traced from pixel to pixel lose almost half of their points.
+    """
+    strokes = (replace(stroke, points=_without_idle_points(stroke.points)) for stroke in scribbles.strokes)
+    return replace(scribbles, strokes=tuple(strokes))
+
+
+def _without_idle_points(points: np.ndarray) -> np.ndarray:
+    points = points[np.r_[True, np.any(points[1:] != points[:-1], axis=1)]]
+    steps = np.diff(points, axis=0)
+    before, after = steps[:-1], steps[1:]
+    straight = before[:, 0] * after[:, 1] == before[:, 1] * after[:, 0]
+    onwards = (before * after).sum(axis=1) > 0
+    ends = [True] * min(1, len(steps))
+    return points[np.r_[True, ~(straight & onwards), ends].astype(bool)]
 
 
 def _draw_by_distance(mask: np.ndarray, strokes: tuple[Stroke, ...], line_width: float) -> np.ndarray:
-    # A stroke of one point is a segment of no length.
-    starts = np.concatenate([stroke.points[: max(1, len(stroke.points) - 1)] for stroke in strokes])
-    ends = np.concatenate([stroke.points[min(1, len(stroke.points) - 1) :] for stroke in strokes])
-    segments = [max(1, len(stroke.points) - 1) for stroke in strokes]
-    classes = np.repeat(np.array([stroke.class_index for stroke in strokes], dtype=np.uint8), segments)
-    radii = np.repeat([(stroke.width or line_width) / 2 for stroke in strokes], segments)
+    return segments_of(ScribbleSet(strokes, *mask.shape[::-1])).draw(mask, line_width)
+
+
+def _draw_segments(
+    mask: np.ndarray, starts: np.ndarray, ends: np.ndarray, classes: np.ndarray, radii: np.ndarray
+) -> np.ndarray:
     flat = mask.reshape(-1)
     for first in range(0, len(starts), _SEGMENTS_AT_ONCE):
         part = slice(first, first + _SEGMENTS_AT_ONCE)
@@ -174,9 +249,12 @@ def segment_spans(
     x0, dx, dy, lift, inverse, radius = np.stack([x0, dx, dy, lift, 1 / dy, radius])[:, segment]
     depth = row - y0[segment]
 
+    squared = radius * radius
+
     def reach(lift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        s = np.clip((depth + lift) * inverse, 0, 1)
-        return x0 + s * dx, np.sqrt(np.maximum(radius**2 - (depth - s * dy) ** 2, 0))
+        s = np.minimum(np.maximum((depth + lift) * inverse, 0), 1)  # np.clip costs more than both
+        away = depth - s * dy
+        return x0 + s * dx, np.sqrt(np.maximum(squared - away * away, 0))
 
     centre, half = reach(lift)
     right = np.minimum(np.floor(centre + half), width - 1).astype(np.intp)

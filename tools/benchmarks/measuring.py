@@ -38,6 +38,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def core_seconds(work: Callable[[], object]) -> float:
+    """How long ``work`` keeps a core busy: unlike the wall's time, that hardly depends on what else runs."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def summary(values: Sequence[float]) -> dict[str, object]:
     """Median, least, greatest, and the values themselves."""
     return dict(median=median(values), least=min(values), greatest=max(values), values=list(values))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
-from sdp_plugin.scribbles.rasterise import rasterise_window
+from sdp_plugin.scribbles.rasterise import Segments, rasterise_window, segments_of, without_idle_points
 from sdp_plugin.scribbles.strokes import ScribbleSet
 
 
@@ -25,7 +28,13 @@ class StrokesToDraw:
 
     def draw(self, size: tuple[int, int], window: tuple[int, int, int, int]) -> np.ndarray:
         """Labels of a window (top, left, height, width) of the image re-scaled to ``size`` (height, width)."""
-        return rasterise_window(self.scribbles, size, window, self.line_width, self.mode, self.ignore_index)
+        return rasterise_window(
+            self.scribbles, size, window, self.line_width, self.mode, self.ignore_index, self._segments
+        )
+
+    @cached_property
+    def _segments(self) -> Segments:
+        return segments_of(without_idle_points(self.scribbles))
 
 
 @TRANSFORMS.register_module()
@@ -55,18 +64,41 @@ class LoadStrokes(LoadScribbles):
         UserError: As :class:`LoadScribbles`.
     """
 
+    PATH_KEY = 'scribble_path'
+
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self._parsed: dict[str, ScribbleSet] = {}
+        self._parsed: dict[str, StrokesToDraw] = {}
 
     def transform(self, results: dict) -> dict:
         """Add the strokes to ``results``."""
         path = results['scribble_path']
         if Path(path).suffix.lower() != '.xml':
             return super().transform(results)
-        if path not in self._parsed:
-            self._parsed[path] = read_scribblesup(Path(path), self.class_names, self.unknown_tag)
-        scribbles = self._parsed[path]
-        self._check_size(Path(path), (scribbles.height, scribbles.width), tuple(results['img_shape'][:2]))
-        results['strokes'] = StrokesToDraw(scribbles, self.line_width, self.mode, self.ignore_index)
+        strokes = self._strokes_of(path)
+        annotated = strokes.scribbles.height, strokes.scribbles.width
+        self._check_size(Path(path), annotated, tuple(results['img_shape'][:2]))
+        results['strokes'] = strokes
         return results
+
+    def read_first(self, paths: Sequence[str], report: Callable[[str], None] | None = None) -> None:
+        """Parse files before the first one is asked for, so that workers forked afterwards need not.
+
+        Args:
+            paths (Sequence[str]): The files.
+            report (Callable[[str], None] | None): Is told how far it is, if it takes long.
+
+        Raises:
+            UserError: For any fault in a file, naming it.
+        """
+        progress = PassProgress('reading scribbles', len(paths), report)
+        for path in paths:
+            if Path(path).suffix.lower() == '.xml':
+                self._strokes_of(path)
+            progress.advance()
+
+    def _strokes_of(self, path: str) -> StrokesToDraw:
+        if path not in self._parsed:
+            scribbles = read_scribblesup(Path(path), self.class_names, self.unknown_tag)
+            self._parsed[path] = StrokesToDraw(scribbles, self.line_width, self.mode, self.ignore_index)
+        return self._parsed[path]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from torch import Tensor
 from torch.utils.data import default_collate
 
 from sdp_plugin.registry import FUNCTIONS, TRANSFORMS
@@ -35,13 +36,23 @@ class PackBytes(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Pack the record."""
-        labels = PixelData(data=torch.from_numpy(results['gt_seg_map'])[None])
-        sample = SegDataSample(metainfo={key: results[key] for key in META_KEYS if key in results})
-        sample.gt_sem_seg = labels
+        metas = {key: results[key] for key in META_KEYS if key in results}
+        sample = labelled_sample(torch.from_numpy(results['gt_seg_map'])[None], metas)
         return dict(inputs=torch.from_numpy(results['img']).permute(2, 0, 1), data_samples=sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
+
+
+def labelled_sample(labels: Tensor, metas: Mapping[str, object]) -> SegDataSample:
+    """A sample of labels, shape (1, H, W), and what else is known of it.
+
+    ``SegDataSample(metainfo=...)`` makes a deep copy, which costs as much as re-scaling a mask.
+    """
+    sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
+    for key, value in metas.items():
+        sample.set_field(value, key, field_type='metainfo')
+    return sample
 
 
 @FUNCTIONS.register_module()

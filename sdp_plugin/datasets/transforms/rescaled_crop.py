@@ -159,10 +159,11 @@ def _part_to_rescale(start: int, length: int, stored: int, scaled: int) -> tuple
     """Along one axis: the first and the end of the stored pixels to re-scale, and where the window begins in them."""
     step = stored / scaled
     # The window's first pixel must not be interpolated across the part's own border.
-    begin = start - math.ceil(0.5 / step)
-    while begin > 0 and abs(begin * step - round(begin * step)) > _GRID_TOLERANCE:
-        begin -= 1
-    begin = max(begin, 0)
+    begin = max(start - math.ceil(0.5 / step), 0)
+    candidates = np.arange(begin, 0, -1)
+    places = candidates * step
+    on_grid = np.abs(places - np.rint(places)) <= _GRID_TOLERANCE
+    begin = int(candidates[on_grid.argmax()]) if on_grid.any() else 0
     end = min(stored, math.ceil((start + length + 0.5) * step) + 2)
     return round(begin * step), end, start - begin
 
