@@ -105,7 +105,10 @@ class Toy:
         Worker(self.work_dir, report=lambda line: None).run()
 
     def environment(self, sleep: float) -> dict[str, str]:
-        return os.environ | {'TOY_LOG': str(self.log), 'TOY_SLEEP': str(sleep), 'PYTHONPATH': str(HERE)}
+        environment = os.environ | {'TOY_LOG': str(self.log), 'TOY_SLEEP': str(sleep), 'PYTHONPATH': str(HERE)}
+        # Processes that may keep what they compile start twice as fast.
+        environment.pop('PYTHONDONTWRITEBYTECODE', None)
+        return environment
 
     def run_tool(self, *arguments: object, sleep: float = 0.002) -> subprocess.CompletedProcess:
         process = self.start_tool(*arguments, sleep=sleep)

@@ -18,12 +18,12 @@ ray = pytest.importorskip('ray', reason='Ray is not installed: grids on clusters
 
 
 def start_cluster(attempts: int = 3):
-    """Two nodes, each with room for one worker. Ray gives a node 30 seconds, which a busy machine may exceed."""
+    """Two nodes, each with room for one worker. Ray gives a node half a minute, which a busy machine may exceed."""
     from ray.cluster_utils import Cluster
 
     small = dict(num_cpus=1, object_store_memory=80_000_000)
-    cluster = None
     for attempt in range(attempts):
+        cluster = None
         try:
             cluster = Cluster(initialize_head=True, head_node_args=small | dict(include_dashboard=False))
             cluster.second_node = cluster.add_node(**small)
@@ -42,6 +42,8 @@ def cluster(toy, monkeypatch):
     # Nodes inherit it, so that their workers find the toy work function and write to its log.
     monkeypatch.setenv('PYTHONPATH', str(HERE))
     monkeypatch.setenv('TOY_SLEEP', '0.15')
+    # A node starts five Python processes. With compiled files they are in time the second time at the latest.
+    monkeypatch.delenv('PYTHONDONTWRITEBYTECODE', raising=False)
     cluster = start_cluster()
     yield cluster
     ray.shutdown()
