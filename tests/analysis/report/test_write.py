@@ -115,13 +115,16 @@ def test_the_report_imports_no_torch():
 
 @pytest.mark.slow
 def test_the_whole_table_takes_seconds_of_computing(run_tool, tmp_path):
-    """240 cells with 32,768 or 500 test images. Processor time, as the tests may share the machine."""
+    """240 cells with 32,768 or 500 test images.
+
+    Processor time, as the tests may share the machine, and four times what it takes alone, as sharing slows that as well.
+    """
     write_grid(tmp_path, Shape())
     started = time.process_time()
     status, printed, _ = run_tool('report.py', tmp_path)
     assert status == 0
     assert '243 of 243' in printed
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 20
     assert (tmp_path / 'report' / 'index.html').stat().st_size < MEBIBYTE
     markdown = (tmp_path / 'report' / 'table.md').read_text()
     assert 'does not compare' not in markdown
