@@ -117,7 +117,7 @@ def test_the_report_imports_no_torch():
 def test_the_whole_table_takes_seconds_of_computing(run_tool, tmp_path):
     """240 cells with 32,768 or 500 test images.
 
-    Processor time, as the tests may share the machine, and four times what it takes alone, as sharing slows that as well.
+    Processor time, as the tests may share the machine; four times what it takes alone, as sharing slows that as well.
     """
     write_grid(tmp_path, Shape())
     started = time.process_time()
