@@ -1,7 +1,10 @@
 """Augmentation of whole batches on any torch device, without waiting for the device.
 
 Every number that steers it is known on the host beforehand, so that shapes never depend on what the device computes
-and nothing is read back. Colours are floats that hold whole numbers: each operation rounds as Pillow does.
+and nothing is read back. Colours are floats that hold whole numbers, and each operation rounds as Pillow does: without
+a rotation, every pixel is that of the reference transforms. A rotation is that of OpenCV 5 but for rounding: fewer than
+one value in a thousand is off, by one level. OpenCV 4 itself rounds coordinates to 1/32 pixels, which changes a sixth
+of the values, 99.9 % of them by at most 4 levels, or 8 after the jitter has amplified them.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ def augment(
         images (Tensor): uint8, shape (N, H, W, 3), BGR, contiguous.
         parameters (AugmentationParameters): N entries, drawn for H and W.
         settings (AugmentationSettings): Those that the parameters were drawn with.
-        chunk (int): How many images to work on at once: each takes about 40 times its bytes meanwhile. Defaults to 256.
+        chunk (int): How many images to work on at once: each takes some 15 times its bytes meanwhile. Defaults to 256.
 
     Returns:
         Tensor: uint8, shape (N, crop height, crop width, 3).
@@ -174,11 +177,9 @@ def _hue(channels: Tensor, shift: Tensor) -> Tensor:
 
 @functools.cache
 def _tables(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    return (
-        _upload(hue_table().astype(np.int64), device),
-        _upload(value_times_saturation_table(), device),
-        _upload(channel_weights(), device),
-    )
+    # Copied while the host waits, once: whichever stream uses them first, others may follow at once.
+    tables = (hue_table().astype(np.int64), value_times_saturation_table(), channel_weights())
+    return tuple(torch.from_numpy(values).to(device) for values in tables)
 
 
 _JITTERS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
