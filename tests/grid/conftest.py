@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from toy_grid import HERE, Toy
+from toy_grid import PYTHONPATH, Toy
 from toy_processes import LONG, make_context, make_starter
 
 
@@ -38,7 +38,7 @@ def undisturbed(tmp_path_factory) -> dict[str, object]:
 def _starter() -> Callable:
     with pytest.MonkeyPatch.context() as patch:
         # The server that workers are forked from inherits it.
-        patch.setenv('PYTHONPATH', str(HERE))
+        patch.setenv('PYTHONPATH', PYTHONPATH)
         yield make_starter(make_context())
 
 

@@ -16,6 +16,7 @@ from sdp_plugin.grid.worker import Worker
 
 HERE = Path(__file__).parent
 TOOL = HERE.parents[1] / 'tools' / 'run_grid.py'
+PYTHONPATH = os.pathsep.join([str(HERE), str(HERE.parents[1]), os.environ.get('PYTHONPATH', '')])
 
 PRETRAIN = """
 lr = 0.1
@@ -105,7 +106,7 @@ class Toy:
         Worker(self.work_dir, report=lambda line: None).run()
 
     def environment(self, sleep: float) -> dict[str, str]:
-        environment = os.environ | {'TOY_LOG': str(self.log), 'TOY_SLEEP': str(sleep), 'PYTHONPATH': str(HERE)}
+        environment = os.environ | {'TOY_LOG': str(self.log), 'TOY_SLEEP': str(sleep), 'PYTHONPATH': PYTHONPATH}
         # Processes that may keep what they compile start twice as fast.
         environment.pop('PYTHONDONTWRITEBYTECODE', None)
         return environment

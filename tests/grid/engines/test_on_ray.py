@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from toy_grid import HERE, NUM_TRAININGS
+from toy_grid import NUM_TRAININGS, PYTHONPATH
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.engines.on_ray import RayOptions, run_on_ray, workers_that_fit
@@ -40,7 +40,7 @@ def start_cluster(attempts: int = 3):
 @pytest.fixture
 def cluster(toy, monkeypatch):
     # Nodes inherit it, so that their workers find the toy work function and write to its log.
-    monkeypatch.setenv('PYTHONPATH', str(HERE))
+    monkeypatch.setenv('PYTHONPATH', PYTHONPATH)
     monkeypatch.setenv('TOY_SLEEP', '0.15')
     # A node starts five Python processes. With compiled files they are in time the second time at the latest.
     monkeypatch.delenv('PYTHONDONTWRITEBYTECODE', raising=False)
