@@ -1,9 +1,9 @@
-"""Augmentation on the CPU, image by image, with the pixels of the reference transforms.
+"""Augmentation on the CPU with the pixels of the reference transforms, in a quarter of their time.
 
-The reference pads, crops and flips into copies, warps with OpenCV, and jitters colours through Pillow: eight changes
-between NumPy and Pillow, and conversions to HSV and back that take half of its time. Here an image stays in a few
-small buffers that a core's cache holds, every step is one pass over bytes, and what depends on few values comes from a
-table. tools/benchmarks/augmentation.py measures each step.
+The reference copies an image to pad, crop and flip it, and jitters its colours through Pillow: eight changes between
+NumPy and Pillow, and a way to HSV and back that takes half of its time. Here a few images stay in a core's cache from
+step to step, a step is a handful of passes over bytes, and what depends on few values comes from a table.
+tools/benchmarks/augmentation.py measures the whole and the dear steps.
 """
 
 from __future__ import annotations
