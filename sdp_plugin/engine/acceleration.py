@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from sdp_plugin.engine.precision import autocast, autocast_type
+from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS, OPTIM_WRAPPERS
 
 
@@ -54,6 +55,9 @@ class PrepareModelHook(Hook):
             cores and of oneDNN want. Defaults to True.
         compile_backbone (bool): Let ``torch.compile`` fuse the backbone, which takes a minute or more at the first
             iteration and needs a C++ compiler. Defaults to False.
+
+    Raises:
+        UserError: Before training, if PyTorch is too old to compile a module in place.
     """
 
     def __init__(self, channels_last: bool = True, compile_backbone: bool = False) -> None:
@@ -66,7 +70,18 @@ class PrepareModelHook(Hook):
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.compile_backbone:
-            model.backbone.compile()
+            _compile(model.backbone)
+
+
+def _compile(backbone: nn.Module) -> None:
+    if not hasattr(backbone, 'compile'):
+        raise UserError(
+            'This version of PyTorch cannot compile a module in place.',
+            looked_for='PyTorch 2.2 or newer',
+            found=torch.__version__,
+            remedy='set compile_backbone=False',
+        )
+    backbone.compile()
 
 
 @HOOKS.register_module()

@@ -154,9 +154,10 @@ def _run_pipeline(dataset: BaseDataset, position: int) -> tuple[_Loaded, dict]:
         if 'img' not in record:
             continue
         original = record['img'].copy() if original is None else original
-        labels_are_new = 'gt_seg_map' in record and (loaded is None or loaded.labels is None)
+        labels = _labels_of(record)
+        labels_are_new = labels is not None and (loaded is None or loaded.labels is None)
         if labels_are_new or np.array_equal(record['img'], original):
-            loaded = _Loaded(_to_rgb(record['img']), _copied(record.get('gt_seg_map')), _classes_of(record))
+            loaded = _Loaded(_to_rgb(record['img']), labels, _classes_of(record))
     if loaded is None:
         raise UserError('The pipeline loads no image.')
     return loaded, record
@@ -201,8 +202,11 @@ def _classes_of(record: dict) -> list[int] | None:
     return None if 'gt_label' not in record else np.atleast_1d(record['gt_label']).tolist()
 
 
-def _copied(labels: np.ndarray | None) -> np.ndarray | None:
-    return None if labels is None else labels.copy()
+def _labels_of(record: dict) -> np.ndarray | None:
+    if 'strokes' in record:  # to be drawn in the crop
+        shape = record['img'].shape[:2]
+        return record['strokes'].draw(shape, (0, 0, *shape))
+    return None if 'gt_seg_map' not in record else record['gt_seg_map'].copy()
 
 
 def _names_of(classes: Sequence[int], dataset: BaseDataset) -> str:

@@ -48,8 +48,8 @@ class PowerCutHook(Hook):
 # A resumed training sees the images that an uninterrupted one would, but draws other augmentations.
 WITHOUT_CHANCE = EVERY_SECOND | {
     'crop_size': (72, 96),
-    'train_dataloader.dataset.pipeline.RandomRescale.ratio_range': (1.0, 1.0),
-    'train_dataloader.dataset.pipeline.RandomFlip.prob': 0.0,
+    'train_dataloader.dataset.pipeline.RandomRescaledCrop.ratio_range': (1.0, 1.0),
+    'train_dataloader.dataset.pipeline.RandomRescaledCrop.flip_prob': 0.0,
 }
 
 
