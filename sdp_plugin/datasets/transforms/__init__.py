@@ -7,6 +7,7 @@ from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
 from sdp_plugin.datasets.transforms.loading_strokes import LoadStrokes
 from sdp_plugin.datasets.transforms.packing import PackBytes, collate_bytes
+from sdp_plugin.datasets.transforms.random_crop import RandomCrop
 from sdp_plugin.datasets.transforms.rescaled_crop import RandomRescaledCrop
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     'LoadScribbles',
     'LoadStrokes',
     'PackBytes',
+    'RandomCrop',
     'RandomLabelledCrop',
     'RandomRescale',
     'RandomRescaledCrop',

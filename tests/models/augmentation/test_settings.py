@@ -21,7 +21,7 @@ def test_shipped_pipelines_are_understood(name, size, padding):
     assert [each['type'] for each in loading] == [cfg.train_pipeline[0]['type'], 'Resize']
     assert loading[1]['scale'] == size
     assert settings.crop_size == (size, size)
-    assert settings.padding == (padding,) * 4
+    assert (settings.padding, settings.padding_mode) == ((padding,) * 4, 'reflect')
     assert settings.flips == (('horizontal', 0.5),)
     assert (settings.rotation_probability, settings.rotation_degrees) == (1.0, (-180.0, 180.0))
     assert settings.brightness == settings.contrast == settings.saturation == (0.6, 1.4)
