@@ -24,6 +24,8 @@ class SegmentationPreprocessor(SegDataPreProcessor):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
+        # The parent keeps it under different names in the forks and upstream.
+        self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
         # The host goes on while a batch in pinned memory is copied; from other memory it waits all the same.
         self._non_blocking = True
 
@@ -54,7 +56,7 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         # Channel by channel: in channels-last order an operation with three means has an inner loop of three, which on
         # a CPU costs four times as much.
         normalised = torch.empty(images.shape, device=images.device, memory_format=torch.channels_last)
-        sources = range(2, -1, -1) if self._channel_conversion else range(3)
+        sources = range(2, -1, -1) if self._swaps_channels else range(3)
         for channel, source in enumerate(sources):
             values = images[:, source].float()
             if self._enable_normalize:
