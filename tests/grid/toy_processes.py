@@ -11,7 +11,7 @@ from toy_grid import Toy
 
 from sdp_plugin.grid.worker import Shard, Stopped, Worker, stops_on_signals
 
-LONG = 30.0
+LONG = 90.0
 """Seconds after which a process that should have ended fails its test."""
 
 
