@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Seconds from the end of one fine-tuning of a grid to the first iteration of the next in the same process.
+
+Each cell is started as the grid starts it: another seed draws another subset, which is listed, read and put into
+memory; the network is built, initialised and prepared. It is stopped before its first iteration. The first cell, which
+also imports what trains, is not counted.
+
+Without --data-root the patches are files as large as those of PCam (262,144 patches) that hold nothing: listing and
+drawing cost what they cost there, and reading costs what memory that is there already costs.
+
+example:
+  python tools/benchmarks/next_cell.py --data-root data/pcam --out next_cell.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import cProfile
+import io
+import pstats
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from measuring import machine, spread, summary, table, write_report
+from mmengine.hooks import Hook
+
+from sdp_plugin.engine.isolation import forgotten
+from sdp_plugin.engine.run import fit, start
+from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.grid.records import FINETUNING, Cell, Task
+from sdp_plugin.grid.training import config_of
+
+CONFIG = 'finetune/resnet34_1xb32-100e_pcam.py'
+PATCHES_OF_PCAM = {'train': 262_144, 'test': 32_768}
+PACKAGES = ('torch', 'onedl-mmengine', 'mmengine', 'onedl-mmpretrain', 'mmpretrain', 'numpy', 'h5py')
+
+
+class _ReachedError(Exception):
+    """The first iteration would begin now."""
+
+
+class _FirstIterationHook(Hook):
+    priority = 'LOWEST'
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        raise _ReachedError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data-root', type=Path, help='folder of PCam; without it, empty files of its size')
+    parser.add_argument('--cells', type=int, default=7, metavar='N', help='cells to start (default: %(default)s)')
+    parser.add_argument('--examples-per-class', type=int, default=1000, metavar='N', help='(default: %(default)s)')
+    parser.add_argument('--initialisation', help='a converted checkpoint; without it the start is random')
+    parser.add_argument('--profile', action='store_true', help='also print where the last cell spends its time')
+    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    return parser.parse_args()
+
+
+def write_empty_pcam(folder: Path) -> None:
+    """Files of PCam's layout and size without data, which take no space on the disk."""
+    for split, count in PATCHES_OF_PCAM.items():
+        prefix = folder / f'camelyonpatch_level_2_split_{split}'
+        with h5py.File(f'{prefix}_x.h5', 'w') as file:
+            properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+            properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+            space = h5py.h5s.create_simple((count, 96, 96, 3))
+            h5py.h5d.create(file.id, b'x', h5py.h5t.NATIVE_UINT8, space, properties)
+        with h5py.File(f'{prefix}_y.h5', 'w') as file:
+            file['y'] = (np.arange(count) % 2).astype(np.uint8).reshape(-1, 1, 1, 1)
+
+
+def seconds_to_first_iteration(task: Task) -> float:
+    """Start a cell and stop it where its first iteration would begin."""
+    started = time.perf_counter()
+    cfg = config_of(task)
+    with forgotten(cfg.experiment_name), contextlib.redirect_stdout(io.StringIO()):
+        runner = start(cfg)
+        runner.register_hook(_FirstIterationHook())
+        with contextlib.suppress(_ReachedError):
+            fit(runner)
+        return time.perf_counter() - started
+
+
+def task_of(seed: int, args: argparse.Namespace, data_root: Path, folder: Path) -> Task:
+    options = dict(data_root=str(data_root), examples_per_class=args.examples_per_class, seed=seed)
+    cell = Cell(id=f'{seed:012x}', kind=FINETUNING, title=f'seed {seed}', config=CONFIG, options=options)
+    return Task(cell, folder / str(seed), Path(args.initialisation) if args.initialisation else None)
+
+
+@exits_on_user_error
+def main() -> None:
+    args = parse_args()
+    report = dict(
+        machine=machine(PACKAGES), threads=torch.get_num_threads(), examples_per_class=args.examples_per_class
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if args.data_root is None:
+            write_empty_pcam(folder)
+        tasks = [task_of(seed, args, args.data_root or folder, folder / 'cells') for seed in range(args.cells + 1)]
+        report['imports_and_first_cell'] = seconds_to_first_iteration(tasks[0])
+        times = [seconds_to_first_iteration(task) for task in tasks[1:]]
+        same_seed = [seconds_to_first_iteration(task) for task in tasks[1:]]
+        if args.profile:
+            profile = cProfile.Profile()
+            another = task_of(args.cells + 1, args, args.data_root or folder, folder / 'cells')
+            profile.runcall(seconds_to_first_iteration, another)
+            pstats.Stats(profile).sort_stats('cumtime').print_stats(50)
+    report['settings'] = {name: str(value) for name, value in vars(args).items()}
+    report['another_subset'], report['same_subset'] = summary(times), summary(same_seed)
+    rows = [
+        ['the first cell, imports included', f'{report["imports_and_first_cell"]:.2f}'],
+        ['the next cell, another subset', spread(report['another_subset'], 2)],
+        ['the next cell, a subset in memory already', spread(report['same_subset'], 2)],
+    ]
+    print(table(['start of', 'seconds: median (least-greatest)'], rows))
+    write_report(args.out, report)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
