@@ -109,8 +109,8 @@ def rasterise_window(
         whole = rasterise(scribbles, line_width, mode, ignore_index, size)
         return np.ascontiguousarray(whole[top : top + height, left : left + width])
     _check(scribbles, line_width, mode, ignore_index)
-    segments = segments_of(scribbles).resized(*size) if segments is None else segments.resized(*size)
-    return segments.moved(-left, -top).draw(np.full((height, width), ignore_index, np.uint8), line_width)
+    segments = segments_of(scribbles) if segments is None else segments
+    return segments.draw(np.full((height, width), ignore_index, np.uint8), line_width, size, (top, left))
 
 
 @dataclass(frozen=True)
@@ -131,31 +131,34 @@ class Segments:
     widths: np.ndarray
     shape: tuple[int, int]
 
-    def resized(self, height: int, width: int) -> Segments:
-        """As :meth:`ScribbleSet.resized`."""
-        if (height, width) == self.shape:
-            return self
+    def draw(
+        self, mask: np.ndarray, line_width: float, size: tuple[int, int] | None = None, corner: tuple[int, int] = (0, 0)
+    ) -> np.ndarray:
+        """Draw into a mask that shows a window of the re-scaled image.
+
+        Args:
+            mask (np.ndarray): The window, uint8.
+            line_width (float): Width of segments that have none of their own, in pixels of the mask.
+            size (tuple[int, int] | None): Height and width of the re-scaled image; None for the image's own.
+            corner (tuple[int, int]): Top and left of the window. Defaults to (0, 0).
+
+        Returns:
+            np.ndarray: The mask.
+        """
+        height, width = size or self.shape
         scale = np.array([width / self.shape[1], height / self.shape[0]])
-        starts, ends = ((points + 0.5) * scale - 0.5 for points in (self.starts, self.ends))
-        return replace(
-            self, starts=starts, ends=ends, widths=self.widths * np.sqrt(scale.prod()), shape=(height, width)
+        shift = 0.5 * scale - 0.5 - corner[::-1]
+        starts, ends = self.starts * scale + shift, self.ends * scale + shift
+        radii = np.where(np.isnan(self.widths), line_width, self.widths * np.sqrt(scale.prod())) / 2
+        # Columns one by one: NumPy reduces axes of two slowly.
+        lowest, highest, margin = np.minimum(starts, ends), np.maximum(starts, ends), radii + 1
+        reaching = np.flatnonzero(
+            (lowest[:, 0] <= mask.shape[1] + margin)
+            & (lowest[:, 1] <= mask.shape[0] + margin)
+            & (highest[:, 0] >= -margin)
+            & (highest[:, 1] >= -margin)
         )
-
-    def moved(self, x: float, y: float) -> Segments:
-        """The segments moved by so many pixels."""
-        by = np.array([x, y])
-        return replace(self, starts=self.starts + by, ends=self.ends + by)
-
-    def draw(self, mask: np.ndarray, line_width: float) -> np.ndarray:
-        """Draw into a mask those segments that reach it, ``line_width`` wide where they have no width of their own."""
-        radii = np.where(np.isnan(self.widths), line_width, self.widths) / 2
-        margin = radii[:, None] + 1
-        reaching = np.all(
-            (np.minimum(self.starts, self.ends) - margin <= mask.shape[::-1])
-            & (np.maximum(self.starts, self.ends) + margin >= 0),
-            axis=1,
-        )
-        return _draw_segments(mask, *(part[reaching] for part in (self.starts, self.ends, self.classes, radii)))
+        return _draw_segments(mask, *(part[reaching] for part in (starts, ends, self.classes, radii)))
 
 
 def segments_of(scribbles: ScribbleSet) -> Segments:
@@ -203,10 +206,11 @@ def _draw_segments(
     flat = mask.reshape(-1)
     for first in range(0, len(starts), _SEGMENTS_AT_ONCE):
         part = slice(first, first + _SEGMENTS_AT_ONCE)
-        segment, row, left, right = segment_spans(starts[part], ends[part], radii[part], *mask.shape)
-        lengths = right - left + 1
-        run_starts = np.cumsum(lengths) - lengths
-        pixels = np.arange(lengths.sum()) + np.repeat(row * mask.shape[1] + left - run_starts, lengths)
+        segment, row, left, right = _runs(starts[part], ends[part], radii[part], *mask.shape)
+        lengths = np.maximum(right - left + 1, 0).astype(np.intp)
+        first_pixels = (row * mask.shape[1] + left).astype(np.intp)
+        pixels = np.repeat(first_pixels - (np.cumsum(lengths) - lengths), lengths)
+        pixels += np.arange(len(pixels))
         # Of repeated indices NumPy keeps the last value: later strokes lie over earlier ones.
         flat[pixels] = np.repeat(classes[part][segment], lengths)
     return mask
@@ -233,35 +237,53 @@ def segment_spans(
         tuple[np.ndarray, ...]: Four int arrays of one length: index of the segment (ascending), row, first column and
         last column of each run that is not empty.
     """
+    runs = _runs(starts, ends, np.broadcast_to(radii, len(starts)), height, width)
+    kept = runs[2] <= runs[3]
+    segment, row, left, right = (part[kept].astype(np.intp) for part in runs)
+    return segment, row, left, right
+
+
+def _runs(
+    starts: np.ndarray, ends: np.ndarray, radii: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """As :func:`segment_spans`, in floats and with the empty runs, whose last column lies before the first.
+
+    A hot path of short arrays, in which every call of NumPy counts: both ends of a run are computed at once, in place.
+    """
     downwards = (starts[:, 1] <= ends[:, 1])[:, None]
-    upper, lower = np.where(downwards, starts, ends), np.where(downwards, ends, starts)
-    (x0, y0), (x1, y1) = upper.T, lower.T
-    radius = np.broadcast_to(np.asarray(radii, dtype=np.float64) + _TIE, x0.shape)
-    top = np.maximum(np.ceil(y0 - radius), 0).astype(np.intp)
-    bottom = np.minimum(np.floor(y1 + radius), height - 1).astype(np.intp)
-    rows = np.maximum(bottom - top + 1, 0)
+    upper, along = np.where(downwards, starts, ends), np.where(downwards, ends - starts, starts - ends)
+    radius = radii + _TIE
+    top = np.maximum(np.ceil(upper[:, 1] - radius), 0)
+    bottom = np.minimum(np.floor(upper[:, 1] + along[:, 1] + radius), height - 1)
+    rows = np.maximum(bottom - top + 1, 0).astype(np.intp)
     segment = np.repeat(np.arange(len(rows)), rows)
-    row = np.arange(len(segment)) + np.repeat(top - (np.cumsum(rows) - rows), rows)
 
-    dx = x1 - x0
-    dy = np.maximum(y1 - y0, 1e-12)  # a horizontal segment's quotient below then saturates at the right end
-    lift = radius * dx / np.hypot(dx, dy)  # how far above its centre the rightward normal ends
-    x0, dx, dy, lift, inverse, radius = np.stack([x0, dx, dy, lift, 1 / dy, radius])[:, segment]
-    depth = row - y0[segment]
+    of_segment = np.empty((7, len(rows)))
+    of_segment[0], of_segment[1] = upper.T
+    of_segment[2] = along[:, 0]
+    of_segment[3] = np.maximum(along[:, 1], 1e-12)  # a horizontal segment's quotient below then saturates at its end
+    # How far above its centre the rightward normal ends.
+    of_segment[4] = radius * of_segment[2] / np.hypot(of_segment[2], of_segment[3])
+    of_segment[5] = radius * radius
+    of_segment[6] = top - (np.cumsum(rows) - rows)
+    x0, y0, dx, dy, lift, squared, row = np.take(of_segment, segment, axis=1)
+    row += np.arange(len(segment))
+    depth = row - y0
 
-    squared = radius * radius
-
-    def reach(lift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        s = np.minimum(np.maximum((depth + lift) * inverse, 0), 1)  # np.clip costs more than both
-        away = depth - s * dy
-        return x0 + s * dx, np.sqrt(np.maximum(squared - away * away, 0))
-
-    centre, half = reach(lift)
-    right = np.minimum(np.floor(centre + half), width - 1).astype(np.intp)
-    centre, half = reach(-lift)
-    left = np.maximum(np.ceil(centre - half), 0).astype(np.intp)
-    kept = left <= right
-    return segment[kept], row[kept], left[kept], right[kept]
+    place = np.empty((2, len(segment)))  # along the segment, of the disc whose rim is the run's right and left end
+    np.add(depth, lift, out=place[0])
+    np.subtract(depth, lift, out=place[1])
+    place /= dy
+    np.minimum(np.maximum(place, 0, out=place), 1, out=place)
+    half = depth - place * dy
+    half *= half
+    np.subtract(squared, half, out=half)
+    np.sqrt(np.maximum(half, 0, out=half), out=half)
+    place *= dx
+    place += x0
+    right = np.minimum(np.floor(place[0] + half[0]), width - 1)
+    left = np.maximum(np.ceil(place[1] - half[1]), 0)
+    return segment, row, left, right
 
 
 def _draw_one_by_one(draw_line: Callable, mask: np.ndarray, strokes: tuple[Stroke, ...], line_width: float):
