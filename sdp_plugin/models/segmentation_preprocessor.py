@@ -58,10 +58,11 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         normalised = torch.empty(images.shape, device=images.device, memory_format=torch.channels_last)
         sources = range(2, -1, -1) if self._swaps_channels else range(3)
         for channel, source in enumerate(sources):
-            values = images[:, source].float()
             if self._enable_normalize:
-                values = values.sub_(self.mean[channel, 0, 0]).div_(self.std[channel, 0, 0])
-            normalised[:, channel] = values
+                centred = images[:, source].float().sub_(self.mean[channel, 0, 0])
+                torch.div(centred, self.std[channel, 0, 0], out=normalised[:, channel])
+            else:
+                normalised[:, channel] = images[:, source]
         return normalised
 
     def _padding(self, images: Tensor) -> tuple[int, int, int, int]:

@@ -158,7 +158,10 @@ class Segments:
             & (highest[:, 0] >= -margin)
             & (highest[:, 1] >= -margin)
         )
-        return _draw_segments(mask, *(part[reaching] for part in (starts, ends, self.classes, radii)))
+        classes = self.classes
+        if len(reaching) < len(starts):
+            starts, ends, classes, radii = (part[reaching] for part in (starts, ends, classes, radii))
+        return _draw_segments(mask, starts, ends, classes, radii)
 
 
 def segments_of(scribbles: ScribbleSet) -> Segments:

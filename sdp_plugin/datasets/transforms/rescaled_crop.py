@@ -6,7 +6,7 @@ import math
 
 import cv2
 import numpy as np
-from mmcv.transforms import BaseTransform, RandomFlip
+from mmcv.transforms import BaseTransform
 
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.datasets.transforms.loading_strokes import StrokesToDraw
@@ -22,8 +22,8 @@ Window = tuple[int, int, int, int]
 class RandomRescaledCrop(BaseTransform):
     """:class:`RandomRescale`, :class:`RandomLabelledCrop` and ``RandomFlip`` in one, over the window alone.
 
-    The ratio, the window and the flip are drawn by those three transforms themselves, in their order: with the same
-    random state the same crop results. Masks are equal to theirs in every pixel, and images up to the rounding of
+    The ratio, the window and the flip are drawn as by those three transforms, in their order: with the same random
+    state the same crop results. Masks are equal to theirs in every pixel, and images up to the rounding of
     :func:`rescaled_window`. Strokes are drawn after re-scaling, with the full line width, in the window only; labels
     that :class:`LoadScribbles` draws on the re-scaled image are equal in every pixel.
 
@@ -68,7 +68,7 @@ class RandomRescaledCrop(BaseTransform):
     ) -> None:
         self.rescale = RandomRescale(ratio_range)
         self.crop = RandomLabelledCrop(crop_size, min_labelled, max_tries, pad_val, ignore_index)
-        self.flip = RandomFlip(prob=flip_prob)
+        self.flip_prob = flip_prob
 
     def transform(self, results: dict) -> dict:
         """Draw the parameters and make the crop."""
@@ -77,7 +77,8 @@ class RandomRescaledCrop(BaseTransform):
         scaled = self.rescale.draw_size(height, width)
         labels = _Labels(results, scaled, self.crop.crop_size, self.crop.ignore_index)
         top, left = self.crop.draw_window(labels.padded_shape, labels.of_window, labels.of_image)
-        direction = self.flip._choose_direction()
+        # What RandomFlip's np.random.choice comes down to, without its checks.
+        direction = 'horizontal' if np.random.random_sample() < self.flip_prob else None
         window = (top, left, *self.crop.crop_size)
         results['img'] = _flipped(_padded(rescaled_window, image, scaled, window, self.crop.pad_val), direction)
         for key, label in labels.all_of_window(window).items():
@@ -89,7 +90,7 @@ class RandomRescaledCrop(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self.rescale}, {self.crop}, flip_prob={self.flip.prob})'
+        return f'{type(self).__name__}({self.rescale}, {self.crop}, flip_prob={self.flip_prob})'
 
 
 class _Labels:
