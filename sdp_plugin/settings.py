@@ -90,8 +90,7 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     if not path.is_file():
         raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
     try:
-        # Formatting the text of a config, which a training writes four times, takes longer than building its network.
-        cfg = Config.fromfile(path, format_python_code=False)
+        cfg = _with_plain_text(Config.fromfile(path))
     except Exception as error:
         # A config is a program, which can raise anything.
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
@@ -110,6 +109,12 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     _carry(cfg, [name for name in PLACES if name in options])
     _keep_no_workers_alive_where_there_are_none(cfg)
     return cfg
+
+
+def _with_plain_text(cfg: Config) -> Config:
+    # A training writes the text of its config four times; formatting it each time takes longer than building a network.
+    # fromfile has an argument for this, and forgets it.
+    return Config(cfg.to_dict(), cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
 
 
 def change_settings(cfg: Config, values: Mapping[str, object]) -> Config:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
@@ -21,6 +22,9 @@ from torch import Tensor
 
 from sdp_plugin.datasets.hdf5_reading import read_images
 from sdp_plugin.memory import available_memory, readable_size
+
+IMAGES_A_READ = 8192
+"""From an HDF5 file, so that all images of PCam are never in memory twice."""
 
 SHARE_TO_FILL = 0.5
 """Of the free memory, what images may take; the network, its gradients and its activations take the rest."""
@@ -205,8 +209,11 @@ def _fill_from_hdf5(images: np.ndarray, records: Sequence[dict], array: str) -> 
     for position, record in enumerate(records):
         of_file.setdefault(record['h5_path'], []).append(position)
     for path, positions in of_file.items():
-        indices = np.array([records[position]['h5_index'] for position in positions])
-        images[positions] = read_images(path, indices, array)[..., ::-1]
+        for first in range(0, len(positions), IMAGES_A_READ):
+            some = positions[first : first + IMAGES_A_READ]
+            stored = read_images(path, np.array([records[position]['h5_index'] for position in some]), array)
+            # OpenCV turns the channels round ten times as fast as NumPy.
+            images[some] = cv2.cvtColor(stored.reshape(-1, *stored.shape[2:]), cv2.COLOR_RGB2BGR).reshape(stored.shape)
 
 
 def _transformed(record: dict, transforms: Sequence[object]) -> np.ndarray:

@@ -52,6 +52,14 @@ def test_the_images_are_those_of_the_pipeline(folders, kind, resizing, serialize
     torch.testing.assert_close(found.batch(positions), found.images[positions])
 
 
+def test_many_images_are_read_piece_by_piece(folders, monkeypatch):
+    dataset = build(PCamDataset, folders[PCamDataset], split='train')
+    whole = images_in_memory(dataset, 1, CPU).images
+    clear_cache()
+    monkeypatch.setattr(in_memory, 'IMAGES_A_READ', 3)
+    assert torch.equal(images_in_memory(dataset, 1, CPU).images, whole)
+
+
 def test_the_same_images_are_read_once(folders, monkeypatch):
     first = images_in_memory(build(PCamDataset, folders[PCamDataset], split='test'), 1, CPU)
     monkeypatch.setattr(in_memory, 'read_images', None)
