@@ -85,11 +85,17 @@ AGREEING = {
     'schedule by iteration': {'param_scheduler': BY_ITERATION},
     'last batch dropped': {'train_dataloader.drop_last': True, 'max_epochs': 50},
     'BGR images': {'data_preprocessor.to_rgb': False},
-    'ResNet-34': {'small_model': False},
+    'ResNet-34, narrow': {'model.backbone.depth': 34},
 }
 
 
-@pytest.mark.parametrize('options', AGREEING.values(), ids=AGREEING)
+@pytest.mark.parametrize(
+    'options',
+    [
+        *(pytest.param(options, id=name) for name, options in AGREEING.items()),
+        pytest.param({'small_model': False}, id='ResNet-34', marks=pytest.mark.slow),
+    ],
+)
 def test_fifty_steps_in_double_precision_agree_with_the_reference(small_config, options):
     (reference, wanted), (fast, found) = both_ways(small_config, in_double=True, **FIFTY_STEPS | options)
     assert len(found.losses) == len(wanted.losses) >= 50
