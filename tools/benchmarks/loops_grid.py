@@ -3,10 +3,10 @@ name = 'loops'
 initialisations = {'Random': dict()}
 # Short, and with a rate that falls fast, so that the last weights hardly depend on the last batches.
 finetune_options = {
-    'max_epochs': 10,
+    'max_epochs': 6,
     'input_size': 32,
     'lr': 3e-4,
-    'param_scheduler.0.gamma': 0.7,
+    'param_scheduler.0.gamma': 0.5,
     'num_workers': 0,
     'precision': 'float32',
 }
