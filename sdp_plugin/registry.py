@@ -29,9 +29,7 @@ FUNCTIONS = Registry(
 )
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='sdp_plugin', locations=['sdp_plugin.models'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='sdp_plugin', locations=['sdp_plugin.engine'])
-LOOPS = Registry(
-    'loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory_loop']
-)
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory_loop'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='sdp_plugin', locations=['sdp_plugin.evaluation'])
 OPTIM_WRAPPERS = Registry(
     'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine']

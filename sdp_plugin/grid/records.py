@@ -97,7 +97,7 @@ class Outcome:
             logarithms of the class probabilities; ``predictions`` and ``labels`` uint8 or uint16 (N,).
         curve (list[dict[str, float]]): One dict an epoch (or a logged iteration): ``step``, ``loss``, ``lr``.
         subset (dict[str, Any]): What was trained and tested on: ``train_size``, ``test_size``, ``train_digest`` and
-            ``test_digest`` (SHA-256 of the sorted keys of the images, twelve digits).
+            ``test_digest`` (SHA-256 of the sorted keys of the images, twelve digits), and ``classes``, their names.
         durations (dict[str, float]): Seconds: ``start_up``, ``train``, ``test``, and others by name.
         initialisation (Path | None): The converted checkpoint that a pre-training leaves in its folder.
         config_text (str): The whole config that was run, as Python text.

@@ -198,7 +198,8 @@ def _scores_of(runner: Runner) -> dict[str, np.ndarray]:
 def _subset_of(runner: Runner) -> dict[str, object]:
     subset = _described('train', runner.train_dataloader.dataset)
     if runner.cfg.get('test_dataloader') is not None:
-        subset |= _described('test', runner.test_dataloader.dataset)
+        dataset = runner.test_dataloader.dataset
+        subset |= _described('test', dataset) | {'classes': list(dataset.metainfo['classes'])}
     return subset
 
 

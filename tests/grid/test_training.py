@@ -112,6 +112,7 @@ def test_the_subset_is_recorded_by_the_keys_of_its_images(make_task, small_data)
         train_digest=digest_of_keys(drawn[::-1]),
         test_size=TEST_PATCHES,
         test_digest=digest_of_keys(f'test/{index}' for index in range(TEST_PATCHES)),
+        classes=['normal', 'tumour'],
     )
 
 

@@ -13,22 +13,24 @@ pretrainings = dict(
             'crop_size': (65, 65),
             'batch_size': 4,
             'num_workers': 0,
-            'lr': 2.5e-5
-        }))
+            'lr': 2.5e-5,
+        },
+    )
+)
 initialisations = {'Random': dict(), 'Scribble segmentation': dict(pretraining='scribbles')}
 finetune_options = dict(input_size=48, batch_size=16, num_workers=0, lr=3e-4)
 datasets = {
-    'PCam':
-    dict(
+    'PCam': dict(
         config='finetune/resnet34_1xb32-100e_pcam.py',
         examples_per_class=[25, 100],
         repeats=3,
-        options=dict(data_root='work_dirs/real_small/data/pcam', max_epochs=8)),
-    'CRC':
-    dict(
+        options=dict(data_root='work_dirs/real_small/data/pcam', max_epochs=8),
+    ),
+    'CRC': dict(
         config='finetune/resnet34_1xb32-200e_crc.py',
         examples_per_class=[4, 8],
         folds=3,
-        options=dict(data_root='work_dirs/real_small/data/Kather_texture_2016_image_tiles_5000', max_epochs=12))
+        options=dict(data_root='work_dirs/real_small/data/Kather_texture_2016_image_tiles_5000', max_epochs=12),
+    ),
 }
 comparisons = [dict(first='Scribble segmentation', second='Random', margin={'PCam': 5.0, 'CRC': 10.0})]
