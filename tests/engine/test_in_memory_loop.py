@@ -108,7 +108,12 @@ def test_fifty_steps_in_double_precision_agree_with_the_reference(small_config, 
 
 @pytest.mark.parametrize('small_model', [True, False], ids=['small network', 'ResNet-34'])
 def test_the_first_step_in_single_precision_agrees_with_the_reference(small_config, small_model):
-    options = dict(batch_size=4, examples_per_class=4, max_epochs=1, small_model=small_model) | without_chance(96)
+    # Channels last rounds otherwise, and a deep network in training mode amplifies that: see docs/speed.md.
+    options = (
+        {'train_cfg.channels_last': False}
+        | dict(batch_size=4, examples_per_class=4, max_epochs=1, small_model=small_model)
+        | without_chance(96)
+    )
     (_, wanted), (_, found) = both_ways(small_config, in_double=False, **options)
     torch.testing.assert_close(found.losses[0], wanted.losses[0], rtol=1e-5, atol=0)
     assert wanted.gradients.keys() == found.gradients.keys()
