@@ -43,8 +43,13 @@ CASES = [
         SCRIBBLES,
         'crop_size',
         (33, 44),
-        {'train_dataloader.dataset.pipeline.3.crop_size': (33, 44), 'model.data_preprocessor.size': (33, 44)},
+        {'train_dataloader.dataset.pipeline.2.crop_size': (33, 44), 'model.data_preprocessor.size': (33, 44)},
     ),
+    (SCRIBBLES, 'decode_first', False, {'train_dataloader.dataset.decode_first': False}),
+    (SCRIBBLES, 'cache_dir', '/c', {'train_dataloader.dataset.cache_dir': '/c'}),
+    (SCRIBBLES, 'precision', 'float32', {'optim_wrapper.precision': 'float32'}),
+    (SCRIBBLES, 'channels_last', False, {'default_hooks.prepare_model.channels_last': False}),
+    (SCRIBBLES, 'compile_backbone', True, {'default_hooks.prepare_model.compile_backbone': True}),
     (OWN, 'num_classes', 5, {'model.head.num_classes': 5, 'data_preprocessor.num_classes': 5}),
     (OWN, 'group_pattern', 'S(.)', {f'{part}_dataloader.dataset.group_pattern': 'S(.)' for part in ('train', 'test')}),
     (
@@ -130,10 +135,10 @@ def test_a_setting_without_a_place_is_an_error(tmp_path):
         load_config(leaf)
 
 
-@pytest.mark.parametrize('member', ['4', 'RandomFlip'])
+@pytest.mark.parametrize('member', ['2', 'RandomRescaledCrop'])
 def test_a_list_member_is_named_by_its_position_or_its_type(member):
-    cfg = load_config(SCRIBBLES, {f'train_dataloader.dataset.pipeline.{member}.prob': 0.25})
-    assert cfg.train_dataloader.dataset.pipeline[4].prob == 0.25
+    cfg = load_config(SCRIBBLES, {f'train_dataloader.dataset.pipeline.{member}.flip_prob': 0.25})
+    assert cfg.train_dataloader.dataset.pipeline[2].flip_prob == 0.25
 
 
 @pytest.mark.parametrize(
