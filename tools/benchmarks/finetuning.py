@@ -46,7 +46,7 @@ CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.
 PACKAGES = ('torch', 'opencv-python', 'onedl-mmengine', 'mmengine', 'onedl-mmpretrain', 'mmpretrain')
 STOCK, OURS, OURS_BFLOAT16 = 'stock MMPretrain', 'ours, float32', 'ours, bfloat16'
 
-# Table 1 (PROTOCOL): 4 initialisations x 10 repeats; classes x examples a class x epochs; images of the test set;
+# The paper's Table 1: 4 initialisations x 10 repeats; classes x examples a class x epochs; images of the test set;
 # pixels beside those of a patch of 96. A test image costs a forward pass, about a third of a training step.
 TABLE_1 = (
     dict(trainings=40, images=2 * (1000 + 2000 + 3000) * 100, tested=3 * 32_768, pixels=1.0),
