@@ -179,7 +179,9 @@ def test_the_head_learns_ten_times_as_fast(small_config, leaf):
 def test_finetuning_as_stated(leaf, epochs):
     cfg = read(leaf)
     assert cfg.optim_wrapper.optimizer == dict(type='Adam', lr=1e-4)
-    assert cfg.train_cfg == dict(type='EpochBasedTrainLoop', max_epochs=epochs)
+    assert (cfg.train_cfg.type, cfg.train_cfg.max_epochs) == ('sdp_plugin.InMemoryTrainLoop', epochs)
+    assert cfg.train_cfg.in_memory
+    assert transform_of(cfg, 'RandomCrop').type == 'sdp_plugin.RandomCrop'  # MMPretrain's pads with black
     assert cfg.train_dataloader.batch_size == 32
     assert cfg.model.backbone.depth == 34
     assert cfg.model.head.num_classes == cfg.data_preprocessor.num_classes == {100: 2, 200: 8}[epochs]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from sdp_plugin.checkpoints import load_checkpoint
@@ -34,28 +35,31 @@ def backbone_of(model) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.backbone.state_dict().items()}
 
 
-def test_training_starts_from_the_initialisation(small_config, initialisation, monkeypatch):
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_training_starts_from_the_initialisation(small_config, initialisation, in_memory):
     path = initialisation()
-    runner = Runner.from_cfg(small_config(PCAM, initialisation=str(path), max_epochs=1))
-    at_start = {}
-    monkeypatch.setattr(type(runner.model), 'train_step', _stop_and_keep(at_start), raising=True)
+    runner = Runner.from_cfg(small_config(PCAM, initialisation=str(path), max_epochs=1, in_memory=in_memory))
+    stopped = _KeepAndStop()
+    runner.register_hook(stopped)
     with pytest.raises(_StopError):
         runner.train()
     given = load_checkpoint(path)['state_dict']
-    assert given.keys() == {f'backbone.{name}' for name in at_start}
-    assert all(torch.equal(given[f'backbone.{name}'], tensor) for name, tensor in at_start.items())
+    assert given.keys() == {f'backbone.{name}' for name in stopped.weights}
+    assert all(torch.equal(given[f'backbone.{name}'], tensor) for name, tensor in stopped.weights.items())
 
 
 class _StopError(Exception):
     pass
 
 
-def _stop_and_keep(kept: dict):
-    def train_step(model, data, optim_wrapper):
-        kept.update(backbone_of(model))
-        raise _StopError
+class _KeepAndStop(Hook):
+    """Keep the weights of the backbone as they are before the first iteration."""
 
-    return train_step
+    priority = 'LOWEST'
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.weights = backbone_of(runner.model)
+        raise _StopError
 
 
 def test_trained_weights_are_tested_and_not_the_initial_ones(small_config, initialisation):
