@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from torch.utils.data import DataLoader
 
@@ -38,6 +42,16 @@ def test_a_tool_that_is_interrupted(capsys):
 
     assert exits_on_user_error(main)() == 130
     assert 'Traceback' not in capsys.readouterr().err
+
+
+def test_a_reader_that_has_read_enough_is_no_error():
+    program = (
+        'import sys; from sdp_plugin.errors import exits_on_user_error as e; '
+        "sys.exit(e(lambda: print('line\\n' * 100_000))())"
+    )
+    shell = f'"{sys.executable}" -c "{program}" | head -1'
+    done = subprocess.run(['bash', '-c', shell], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert (done.stdout, done.stderr) == ('line\n', '')
 
 
 def test_a_fault_of_the_program_keeps_its_traceback():

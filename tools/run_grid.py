@@ -63,6 +63,7 @@ def parse_args() -> argparse.Namespace:
 @exits_on_user_error
 def main() -> int:
     args = parse_args()
+    shard = Shard.parse(args.shard)
     plan = plan_grid(args.grid, args.cfg_options)
     work_dir = args.work_dir or Path('work_dirs', 'grids', plan.name)
     if args.dry_run:
@@ -72,7 +73,7 @@ def main() -> int:
     options = RunOptions(
         workers=args.workers,
         per_gpu=args.per_gpu,
-        shard=Shard.parse(args.shard),
+        shard=shard,
         ray=ray if args.engine == 'ray' else None,
         lease=args.lease,
         interval=args.interval,
