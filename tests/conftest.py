@@ -90,11 +90,17 @@ def small_config(small_options, tmp_path):
     return load
 
 
-def _forget_loggers() -> None:
-    """Forget mmengine's loggers: those of earlier tests write to streams that pytest has closed since."""
+def _forget_earlier_runs() -> None:
+    """Forget mmengine's loggers and scopes, as a tool starts in a process of its own.
+
+    Loggers of earlier tests write to streams that pytest has closed since; a run of the same config in the same second
+    would find its scope behind that of the run in between.
+    """
     from mmengine.logging import MMLogger
+    from mmengine.registry import DefaultScope
 
     MMLogger._instance_dict.clear()
+    DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def run_tool(monkeypatch, capsys):
         if options:
             arguments += ('--cfg-options', *(f'{key}={value}' for key, value in options.items()))
         monkeypatch.setattr(sys, 'argv', [str(tool), *map(str, arguments)])
-        _forget_loggers()
+        _forget_earlier_runs()
         with pytest.raises(SystemExit) as exit_info:
             runpy.run_path(str(tool), run_name='__main__')
         return exit_info.value.code or 0, *capsys.readouterr()
