@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from small_swin import SMALL_SWIN, SWIN
 
 from sdp_plugin.checkpoints import load_checkpoint
 from sdp_plugin.datasets import in_memory
@@ -19,13 +20,6 @@ from sdp_plugin.registry import HOOKS
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 CRC = 'finetune/resnet34_1xb32-200e_crc.py'
 TILES = 'finetune/resnet34_1xb32-100e_tile-folder.py'
-SWIN = 'finetune/swin-tiny_1xb32-100e_pcam.py'
-SMALL_SWIN = {
-    'small_model': False,
-    'model.backbone.arch': dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
-    'model.backbone.drop_path_rate': 0.5,
-    'model.head.in_channels': 64,
-}
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 from mmengine.config import Config
+from small_swin import SMALL_SWIN, SWIN
 
 from sdp_plugin.datasets import in_memory
 from sdp_plugin.engine import side_by_side
@@ -16,13 +17,6 @@ from sdp_plugin.engine.turns import in_company, next_turn
 from sdp_plugin.errors import UserError
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
-SWIN = 'finetune/swin-tiny_1xb32-100e_pcam.py'
-SMALL_SWIN = {
-    'small_model': False,
-    'model.backbone.arch': dict(embed_dims=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1]),
-    'model.backbone.drop_path_rate': 0.5,
-    'model.head.in_channels': 64,
-}
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,16 @@ from pathlib import Path
 import pytest
 
 from sdp_plugin.grid import claims
-from sdp_plugin.grid.claims import Superseded, claim, create_exclusively, heartbeat, holder, is_gone, this_process
+from sdp_plugin.grid.claims import (
+    Superseded,
+    claim,
+    create_exclusively,
+    generations,
+    heartbeat,
+    holder,
+    is_gone,
+    this_process,
+)
 
 LEASE = 100.0
 
@@ -183,6 +192,7 @@ def test_a_claim_that_is_finished_may_be_taken(folder):
         held.clear()
         create_exclusively(folder / 'claim.1', '{}')
         time.sleep(0.3)
+    assert generations(os.listdir(folder)) == [0, 1]
 
 
 def test_a_file_is_created_once_and_whole(tmp_path):

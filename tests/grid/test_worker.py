@@ -280,7 +280,7 @@ def test_finished_trainings_leave_their_logs_and_no_checkpoints(toy):
 def test_checkpoints_are_kept_when_asked_for(toy):
     toy.write(GRID + 'keep_checkpoints = True\n')
     toy.run()
-    assert len(list(toy.work_dir.glob('cells/*/work/epoch_1.pth'))) == NUM_TRAININGS - 2
+    assert len(list(toy.work_dir.glob(f'cells/*/{store.WORK}/epoch_1.pth'))) == NUM_TRAININGS - 2
 
 
 @pytest.mark.parametrize('count', [1, 2, 3, 7, 40])
