@@ -18,6 +18,7 @@ from sdp_plugin.analysis.report.charts import (
     strip,
 )
 from sdp_plugin.analysis.report.model import Column, ComparisonBlock, Curve, Entry, Report, label_of
+from sdp_plugin.analysis.statistics import Interval
 
 NUM_STYLES = 8
 MINUS = '\N{MINUS SIGN}'
@@ -85,7 +86,7 @@ def strips(report: Report, metric: str) -> dict[tuple[str, str, Column], Strip]:
         for entry in entries:
             summary = entry.summaries[metric]
             values = [value.value for value in summary.values]
-            interval = summary.interval and (summary.interval.low, summary.interval.high)
+            interval = _drawn(summary.interval)
             title = f'{len(values)} runs: {", ".join(f"{value:.2f}" for value in values)}; axis {low:g} to {high:g}'
             found[entry.variant, entry.initialisation, entry.column] = strip(
                 values, summary.mean, interval, low, high, title
@@ -96,8 +97,12 @@ def strips(report: Report, metric: str) -> dict[tuple[str, str, Column], Strip]:
 def _ends(entry: Entry, metric: str) -> Iterable[float]:
     summary = entry.summaries[metric]
     yield from (value.value for value in summary.values)
-    if summary.interval:
-        yield from (summary.interval.low, summary.interval.high)
+    yield from _drawn(summary.interval) or ()
+
+
+def _drawn(interval: Interval | None) -> tuple[float, float] | None:
+    """The part of an interval that a metric in per cent can reach: with two runs, Student's t goes far beyond it."""
+    return None if interval is None else (max(interval.low, 0.0), min(interval.high, 100.0))
 
 
 def _accuracy_line(report: Report, variant: str, name: str, columns: Sequence[Column], position: int) -> Line | None:
@@ -111,8 +116,8 @@ def _accuracy_line(report: Report, variant: str, name: str, columns: Sequence[Co
         if summary := entry.summaries.get(report.metric):
             points.append((x, summary.mean))
             dots += [(x, value.value, f'{name}, {value.place}: {value.value:.2f}') for value in summary.values]
-            if summary.interval:
-                band.append((x, summary.interval.low, summary.interval.high))
+            if interval := _drawn(summary.interval):
+                band.append((x, *interval))
         if entry.published and not entry.published.obstacle:
             rings.append((x, entry.published.cell.mean, f'{name}, the paper: {entry.published.cell}'))
     if not points:
@@ -164,7 +169,7 @@ def _forest(report: Report, block: ComparisonBlock, variant: str, id: str) -> Fo
     )
 
 
-def _interval(interval) -> tuple[float, float] | None:
+def _interval(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (interval.low, interval.high)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from sdp_plugin.analysis.report import pictures
 from sdp_plugin.analysis.report.model import Column
+from sdp_plugin.analysis.statistics import Interval
 
 
 def test_accuracy_is_drawn_for_each_data_set_with_all_runs(report):
@@ -34,7 +35,7 @@ def test_comparisons_have_a_row_a_cell(report):
     assert [row.label for row in groups[0][0].rows] == [column.label for column in report.columns]
 
 
-def test_comparisons_without_a_pair_are_not_drawn(report):
+def test_comparisons_without_a_pair_are_notpictures._drawn(report):
     block = report.comparisons[0]
     empty = [
         replace(row, comparison=replace(row.comparison, difference=None, n=0), differences=()) for row in block.rows
@@ -49,6 +50,12 @@ def test_strips_of_a_data_set_share_an_axis(report):
     values = [value.value for entry in (first, second) for value in entry.summaries['accuracy/top1'].values]
     dots = [dot for place in places for dot in place.dots]
     assert [dot for _, dot in sorted(zip(values, dots, strict=True))] == sorted(dots)
+
+
+def test_intervals_are_drawn_as_far_as_a_percentage_goes():
+    assert pictures._drawn(Interval(-48.0, 161.5, 0.95, 'Student t', '')) == (0.0, 100.0)
+    assert pictures._drawn(Interval(40.0, 60.0, 0.95, 'Student t', '')) == (40.0, 60.0)
+    assert pictures._drawn(None) is None
 
 
 def test_steps_are_whole(report):
