@@ -35,7 +35,7 @@ def test_comparisons_have_a_row_a_cell(report):
     assert [row.label for row in groups[0][0].rows] == [column.label for column in report.columns]
 
 
-def test_comparisons_without_a_pair_are_notpictures._drawn(report):
+def test_comparisons_without_a_pair_are_not_drawn(report):
     block = report.comparisons[0]
     empty = [
         replace(row, comparison=replace(row.comparison, difference=None, n=0), differences=()) for row in block.rows
