@@ -33,16 +33,23 @@ def hash_ranks(keys: Sequence[str], seed: int, purpose: str) -> np.ndarray:
         UserError: A key is there twice, or the seed is not an integer.
     """
     _check_seed(seed)
-    _check_distinct(keys)
-    return _ranks('\0'.join(keys), int(seed), purpose) if len(keys) else np.empty(0, dtype=np.int64)
+    return _ranks(_one_copy('\0'.join(keys)), int(seed), purpose) if len(keys) else np.empty(0, dtype=np.int64)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
+def _one_copy(text: str) -> str:
+    """The same object for equal texts: what is kept for many seeds then holds the keys once."""
+    return text
+
+
+@lru_cache(maxsize=32)
 def _ranks(joined_keys: str, seed: int, purpose: str) -> np.ndarray:
-    """The ranks of keys that are joined by NUL, kept for the next training of a grid with the same seed."""
+    """The ranks of keys that are joined by NUL, kept for the other trainings of a grid with the same seed."""
+    keys = joined_keys.split('\0')
+    _check_distinct(keys)
     salt = hashlib.sha256(f'{purpose}\0{seed}\0'.encode())
     digests = []
-    for key in joined_keys.split('\0'):
+    for key in keys:
         salted = salt.copy()
         salted.update(key.encode())
         digests.append(salted.digest())

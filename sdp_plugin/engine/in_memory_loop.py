@@ -27,6 +27,7 @@ from sdp_plugin.engine.optimisers import can_be_captured, fuse
 from sdp_plugin.engine.precision import autocast, autocast_type
 from sdp_plugin.engine.training_step import TrainingStep, class_scores, draws_random_numbers, obstacles_of_model
 from sdp_plugin.engine.turns import in_company, next_turn
+from sdp_plugin.engine.weight_gradients import weight_gradients_by_products
 from sdp_plugin.errors import UserError
 from sdp_plugin.models.augmentation import (
     AugmentationSettings,
@@ -79,7 +80,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
         cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
         channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
-            and rounds otherwise. Defaults to True.
+            and rounds otherwise. On CPUs without bfloat16, weight gradients are then matrix products, see
+            :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         **kwargs: Of ``EpochBasedTrainLoop``.
     """
 
@@ -114,8 +116,14 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
             fuse(self.runner.optim_wrapper.optimizer, device, capturable=False)
             return super().run()
         self._images = images
-        with _side_stream(device):
+        with _side_stream(device), self._weight_gradients(device):
             return super().run()
+
+    def _weight_gradients(self, device: torch.device) -> AbstractContextManager:
+        model = self.runner.model
+        in_type_of_weights = autocast_type(self.precision, model, device) is None
+        pays = device.type == 'cpu' and self.channels_last and in_type_of_weights
+        return weight_gradients_by_products(model) if pays else nullcontext()
 
     def _obstacles_of_training(self) -> list[str]:
         wrapper = self.runner.optim_wrapper

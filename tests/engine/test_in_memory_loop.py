@@ -6,8 +6,10 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from sdp_plugin.datasets.in_memory import clear_cache
+from sdp_plugin.engine import weight_gradients
 from sdp_plugin.registry import HOOKS
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -96,7 +98,9 @@ AGREEING = {
         pytest.param({'small_model': False}, id='ResNet-34', marks=pytest.mark.slow),
     ],
 )
-def test_fifty_steps_in_double_precision_agree_with_the_reference(small_config, options):
+def test_fifty_steps_in_double_precision_agree_with_the_reference(small_config, options, monkeypatch):
+    # Also the narrow convolutions of the small networks get their weight gradients as the wide ones do.
+    monkeypatch.setattr(weight_gradients, 'LEAST_CHANNELS', 1)
     (reference, wanted), (fast, found) = both_ways(small_config, in_double=True, **FIFTY_STEPS | options)
     assert len(found.losses) == len(wanted.losses) >= 50
     assert found.losses[0].dtype == torch.float64
@@ -104,6 +108,29 @@ def test_fifty_steps_in_double_precision_agree_with_the_reference(small_config, 
     for (name, one), other in zip(reference.model.state_dict().items(), fast.model.state_dict().values(), strict=True):
         torch.testing.assert_close(other, one, rtol=1e-8, atol=1e-8, msg=lambda text, name=name: f'{name}: {text}')
     assert fast.optim_wrapper.get_lr() == reference.optim_wrapper.get_lr()
+
+
+@pytest.mark.parametrize(
+    ('options', 'product'),
+    [({}, True), ({'train_cfg.channels_last': False}, False), ({'precision': 'bfloat16'}, False)],
+)
+def test_weight_gradients_are_products_while_it_trains(small_config, monkeypatch, options, product):
+    monkeypatch.setattr(weight_gradients, 'LEAST_CHANNELS', 1)
+    cfg = small_config(PCAM, max_epochs=1, **{'precision': 'float32'} | options)
+    seen = []
+    monkeypatch.setattr(
+        LossesHook,
+        'after_train_iter',
+        lambda self, runner, *args, **kwargs: seen.extend(type(module) for module in _convolutions(runner)),
+    )
+    runner, _ = trained(cfg)
+    assert seen
+    assert {kind is not nn.Conv2d for kind in seen} == {product}
+    assert {type(module) for module in _convolutions(runner)} == {nn.Conv2d}
+
+
+def _convolutions(runner: Runner) -> list[nn.Module]:
+    return [module for module in runner.model.modules() if isinstance(module, nn.Conv2d)]
 
 
 @pytest.mark.parametrize('small_model', [True, False], ids=['small network', 'ResNet-34'])

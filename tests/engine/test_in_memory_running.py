@@ -9,13 +9,13 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from power_cut import PowerCutError
 from small_swin import SMALL_SWIN, SWIN
 
 from sdp_plugin.checkpoints import load_checkpoint
 from sdp_plugin.datasets import in_memory
 from sdp_plugin.engine.run import train
 from sdp_plugin.errors import UserError
-from sdp_plugin.registry import HOOKS
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 CRC = 'finetune/resnet34_1xb32-200e_crc.py'
@@ -25,24 +25,6 @@ TILES = 'finetune/resnet34_1xb32-100e_tile-folder.py'
 @pytest.fixture(autouse=True)
 def _no_images_from_other_tests():
     in_memory.clear_cache()
-
-
-class PowerCutError(Exception):
-    """What ends a training in the middle."""
-
-
-@HOOKS.register_module(force=True)
-class EpochCutHook(Hook):
-    """End the training after an epoch, before what follows can react."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def after_train_epoch(self, runner):
-        if runner.epoch + 1 == self.after:
-            raise PowerCutError
 
 
 def log_of(work_dir: Path) -> str:

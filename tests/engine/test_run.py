@@ -13,37 +13,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from power_cut import PowerCutError
 
 from sdp_plugin.checkpoints import load_checkpoint
 from sdp_plugin.engine import run
 from sdp_plugin.engine.run import latest_checkpoint, train
 from sdp_plugin.errors import UserError
-from sdp_plugin.registry import HOOKS
 
 ROOT = Path(__file__).parents[2]
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 EVERY_SECOND = {'default_hooks.checkpoint.interval': 2, 'max_iters': 6}
-
-
-class PowerCutError(Exception):
-    """What ends a training in the middle."""
-
-
-@HOOKS.register_module(force=True)
-class PowerCutHook(Hook):
-    """End the training after an iteration, before what follows can react."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.after:
-            raise PowerCutError
-
 
 # A resumed training sees the images that an uninterrupted one would, but draws other augmentations.
 WITHOUT_CHANCE = EVERY_SECOND | {

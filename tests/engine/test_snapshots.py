@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from PIL import Image
+from power_cut import PowerCutError
 
 from sdp_plugin.checkpoints import load_checkpoint
 from sdp_plugin.datasets.palette import voc_palette
@@ -26,24 +27,6 @@ SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 SNAPSHOTS = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321_snapshots.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 SHORT = {'max_iters': 4, 'default_hooks.checkpoint.interval': 2, 'lr': 0.01}
-
-
-class PowerCutError(Exception):
-    """What ends a training in the middle."""
-
-
-@HOOKS.register_module(force=True)
-class SnapshotPowerCutHook(Hook):
-    """End the training after an iteration, when all that belongs to it is written."""
-
-    priority = 'LOWEST'
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.after:
-            raise PowerCutError
 
 
 @HOOKS.register_module(force=True)
@@ -141,9 +124,7 @@ def test_the_figure_goes_from_strokes_to_masks(small_config, small_data, tmp_pat
 
 def test_a_resumed_training_goes_on_with_its_snapshots(small_config, tmp_path, drawn):
     arguments = dict(iterations=[0, 1, 3, 4])
-    cut = with_hook(
-        small_config(SCRIBBLES, **SHORT), dict(type='sdp_plugin.SnapshotPowerCutHook', after=3), **arguments
-    )
+    cut = with_hook(small_config(SCRIBBLES, **SHORT), dict(type='sdp_plugin.PowerCutHook', after=3), **arguments)
     with pytest.raises(PowerCutError):
         train(cut)
     first = (tmp_path / 'run' / 'snapshots' / 'iter_1' / '2000_500001.png').stat().st_mtime_ns

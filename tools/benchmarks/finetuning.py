@@ -44,7 +44,12 @@ from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'
 PACKAGES = ('torch', 'opencv-python', 'onedl-mmengine', 'mmengine', 'onedl-mmpretrain', 'mmpretrain')
-STOCK, OURS, OURS_BFLOAT16 = 'stock MMPretrain', 'ours, float32', 'ours, bfloat16'
+STOCK, OURS, OURS_COMPILED, OURS_BFLOAT16 = (
+    'stock MMPretrain',
+    'ours, float32',
+    'ours, float32, compiled',
+    'ours, bfloat16',
+)
 
 # The paper's Table 1: 4 initialisations x 10 repeats; classes x examples a class x epochs; images of the test set;
 # pixels beside those of a patch of 96. A test image costs a forward pass, about a third of a training step.
@@ -62,7 +67,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--iterations', type=int, default=8, metavar='N', help='of an epoch (default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=5, metavar='N', help='measurements a side (default: %(default)s)')
     parser.add_argument('--num-workers', type=int, default=2, metavar='N', help="stock's (default: the config's, 2)")
-    parser.add_argument('--compile', action='store_true', help='compile our backbone')
+    parser.add_argument('--compile', action='store_true', help='also measure a compiled backbone')
     parser.add_argument('--together', type=int, default=0, metavar='N', help='also N cells side by side, on a GPU')
     parser.add_argument('--bfloat16', action='store_true', help='measure bfloat16 where the device emulates it, too')
     parser.add_argument('--out', help='also write the numbers to this JSON file')
@@ -166,12 +171,14 @@ def hours_of_table_1(images_a_second: float, resolution: int) -> float:
 
 def measure_sides(args: argparse.Namespace, data_root: Path, folder: Path, device: torch.device) -> dict[str, list]:
     """Images a second of each side, by round."""
+    ways = {OURS: dict(precision='float32')}
+    if args.compile:
+        ways[OURS_COMPILED] = {'precision': 'float32', 'train_cfg.compile': True}
+    if args.bfloat16 or has_bfloat16(device):
+        ways[OURS_BFLOAT16] = dict(precision='bfloat16')
     sides = {STOCK: stock(config_for(args, data_root, folder / 'stock'))}
-    precisions = {OURS: 'float32'} | ({OURS_BFLOAT16: 'bfloat16'} if args.bfloat16 or has_bfloat16(device) else {})
-    for name, precision in precisions.items():
-        cfg = config_for(args, data_root, folder / precision, precision=precision)
-        cfg.train_cfg.compile = args.compile
-        sides[name] = cfg
+    for index, (name, settings) in enumerate(ways.items()):
+        sides[name] = config_for(args, data_root, folder / f'ours-{index}', **settings)
     images = args.iterations * args.batch_size // 2 * 2
     measures = {name: partial(images_a_second, cfg, images) for name, cfg in sides.items()}
     return alternate(measures, args.rounds)

@@ -61,7 +61,12 @@ def image_ids(voc: Path, scribbles: Path | None, number: int) -> list[str]:
         if all((folder / f'{path.stem}{suffix}').is_file() for folder, suffix in folders)
     ]
     if not ids:
-        raise UserError('No image has all its files.', looked_for=f'{voc}/JPEGImages/*.jpg and the labels of them')
+        raise UserError(
+            'No image has all its files.',
+            looked_for=f'files of one name in {voc}/JPEGImages, ' + ' and '.join(str(folder) for folder, _ in folders),
+            found=', '.join(f'{len(list(folder.glob("*" + end)))} {end} in {folder}' for folder, end in folders),
+            remedy='make scribbles of the masks with tools/scribbles.py synthesize, if you have none',
+        )
     return ids[:number]
 
 

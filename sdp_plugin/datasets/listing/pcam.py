@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -32,10 +33,16 @@ def find_patches(data_root: str | Path, split: str) -> Tiles:
     """
     x_path, labels = checked_split(data_root, split)
     return Tiles(
-        keys=[f'{split}/{index}' for index in range(len(labels))],
+        keys=_keys(split, len(labels)),
         labels=labels,
         sources=_Patches(str(x_path), len(labels)),
     )
+
+
+@lru_cache(maxsize=4)
+def _keys(split: str, count: int) -> Sequence[str]:
+    # A grid lists the same quarter of a million patches for each of its trainings.
+    return tuple(f'{split}/{index}' for index in range(count))
 
 
 @dataclass(frozen=True)

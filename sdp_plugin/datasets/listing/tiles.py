@@ -19,12 +19,12 @@ class Tiles:
     """The tiles that a data set found, before anything is drawn.
 
     Args:
-        keys (list[str]): N different names, the same on every machine and for every encoding of the tiles.
+        keys (Sequence[str]): N different names, the same on every machine and for every encoding of the tiles.
         labels (np.ndarray): int64 class indices, shape (N,).
         sources (Sequence[dict]): What the loading transform needs of each tile.
     """
 
-    keys: list[str]
+    keys: Sequence[str]
     labels: np.ndarray
     sources: Sequence[dict]
 
