@@ -25,6 +25,22 @@ FOLDER_OF_DATASET = {
 
 
 @pytest.fixture(scope='session')
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(_has_gpu, request, monkeypatch):
+    """Tests without the mark ``gpu`` ask for what a CPU does, also where there is a GPU: equal bits, for instance."""
+    if _has_gpu and 'gpu' not in request.keywords:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
+        monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+        monkeypatch.setattr('mmengine.device.utils.DEVICE', 'cpu')
+
+
+@pytest.fixture(scope='session')
 def real_data() -> Path:
     """The unpacked real images (VOCdevkit, pcam, Kather_texture_2016_image_tiles_5000, scribblesup-samples)."""
     named = os.environ.get('SDP_REAL_DATA')

@@ -56,9 +56,17 @@ class ImagesInMemory:
         """
         device = self.labels.device
         if self.images.device == device:
-            return self.images.index_select(0, positions.to(device, non_blocking=True))
+            return self.images.index_select(0, on_device(positions, device))
         # From pinned memory the copy runs beside the computation.
-        return self.images.index_select(0, positions).pin_memory().to(device, non_blocking=True)
+        chosen = torch.empty((len(positions), *self.images.shape[1:]), dtype=torch.uint8, pin_memory=True)
+        torch.index_select(self.images, 0, positions, out=chosen)
+        return chosen.to(device, non_blocking=True)
+
+
+def on_device(values: Tensor, device: torch.device) -> Tensor:
+    """Values from the host on a device, copied there without making the host wait."""
+    pinned = values.pin_memory() if device.type == 'cuda' else values
+    return pinned.to(device, non_blocking=True)
 
 
 class DoesNotFitError(Exception):

@@ -70,16 +70,21 @@ class PrepareModelHook(Hook):
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
         if self.compile_backbone:
-            _compile(model.backbone)
+            compile_in_place(model.backbone)
 
 
-def _compile(backbone: nn.Module) -> None:
+def compile_in_place(backbone: nn.Module) -> None:
+    """Let ``torch.compile`` compile a backbone when it is called next; names and values of the weights stay.
+
+    Raises:
+        UserError: PyTorch is too old.
+    """
     if not hasattr(backbone, 'compile'):
         raise UserError(
             'This version of PyTorch cannot compile a module in place.',
             looked_for='PyTorch 2.2 or newer',
             found=torch.__version__,
-            remedy='set compile_backbone=False',
+            remedy='set compile_backbone=False, or compile=False in train_cfg',
         )
     backbone.compile()
 

@@ -6,6 +6,7 @@ fixed memory: batches are copied to where it reads, and learning rates are tenso
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import torch
@@ -22,7 +23,8 @@ class CapturedStep:
     """Run a step as it is for a few batches, then record it, and replay the record for batches of that size.
 
     The steps before the capture are training steps like any other; recording computes nothing. Batches of another size
-    (the last one of an epoch) are never recorded. If recording fails, the step goes on as it is, and the log says so.
+    (the last one of an epoch) are never recorded. If recording fails, the step goes on as it is, the log says so, and
+    nothing more is recorded in this process: some versions of PyTorch leave their allocator unable to.
 
     Must be called on one stream that is not the default one. The optimiser must have been prepared by
     :func:`sdp_plugin.engine.optimisers.fuse` with ``capturable=True``.
@@ -32,10 +34,12 @@ class CapturedStep:
         batch_size (int): The size of the batches to record.
     """
 
+    _failed = False
+
     def __init__(self, step: TrainingStep, batch_size: int) -> None:
         self.step = step
         self.batch_size = batch_size
-        self._warm_up_left = WARM_UP
+        self._warm_up_left = -1 if CapturedStep._failed else WARM_UP
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -60,6 +64,9 @@ class CapturedStep:
         rates = [group['lr'] for group in groups]
         self._rates = [torch.tensor(float(rate), device=inputs.device) for rate in rates]
         graph = torch.cuda.CUDAGraph()
+        # Collecting the graph of an earlier training would invalidate this one.
+        collects = gc.isenabled()
+        gc.disable()
         try:
             for group, rate in zip(groups, self._rates, strict=True):
                 group['lr'] = rate
@@ -68,19 +75,25 @@ class CapturedStep:
             torch.cuda.synchronize()
             with torch.cuda.graph(graph, stream=torch.cuda.current_stream(), capture_error_mode='thread_local'):
                 self._loss = self.step(self._inputs, self._labels)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
+        except Exception as error:
+            # Ending the recording raises over what went wrong within.
+            cause = error.__context__ or error
+            self._warm_up_left, CapturedStep._failed = -1, True
+            if isinstance(cause, torch.cuda.OutOfMemoryError):
+                raise cause from None
             torch.cuda.synchronize()
+            reason = str(cause).strip().partition('\n')[0]
             print_log(
-                f'The training step is not recorded as a CUDA graph, and runs as it is: {str(error).splitlines()[0]}',
+                'The training step is not recorded as a CUDA graph, and runs as it is: '
+                f'{type(cause).__name__}: {reason}',
                 logger='current',
                 level=logging.WARNING,
             )
-            self._warm_up_left = -1
         else:
             self._graph = graph
         finally:
+            if collects:
+                gc.enable()
             # mmengine's schedulers multiply floats; the graph reads the tensors.
             for group, rate in zip(groups, rates, strict=True):
                 group['lr'] = rate

@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,13 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, TestLoop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sdp_plugin.datasets.in_memory import DoesNotFitError, ImagesInMemory, images_in_memory, records_of
+from sdp_plugin.datasets.in_memory import DoesNotFitError, ImagesInMemory, images_in_memory, on_device, records_of
+from sdp_plugin.engine.acceleration import compile_in_place
 from sdp_plugin.engine.captured import CapturedStep
 from sdp_plugin.engine.optimisers import can_be_captured, fuse
 from sdp_plugin.engine.precision import autocast, autocast_type
 from sdp_plugin.engine.training_step import TrainingStep, class_scores, draws_random_numbers, obstacles_of_model
-from sdp_plugin.engine.turns import in_company, next_turn
+from sdp_plugin.engine.turns import in_company, let_others_go_on_until_done, next_turn
 from sdp_plugin.engine.weight_gradients import weight_gradients_by_products
 from sdp_plugin.errors import UserError
 from sdp_plugin.models.augmentation import (
@@ -36,6 +37,9 @@ from sdp_plugin.models.augmentation import (
     settings_from_pipeline,
 )
 from sdp_plugin.registry import LOOPS
+
+ITERATIONS_A_TURN = 4
+"""Of trainings side by side: handing over costs the host a fifth of a millisecond, most of it for random states."""
 
 IMAGES_AT_ONCE = {'cuda': 2048, 'cpu': 1}
 """How many images to augment at once, at least a batch. On a GPU the launches of many small kernels cost most; on a CPU
@@ -105,6 +109,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         self.channels_last = channels_last
         self._images: ImagesInMemory | None = None
         self._step: Callable[[Tensor, Tensor], Tensor] | None = None
+        self._batches: TrainingBatches | None = None
 
     def run(self) -> nn.Module:
         """Train all epochs."""
@@ -116,8 +121,16 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
             fuse(self.runner.optim_wrapper.optimizer, device, capturable=False)
             return super().run()
         self._images = images
-        with _side_stream(device), self._weight_gradients(device):
-            return super().run()
+        try:
+            with _side_stream(device), self._weight_gradients(device):
+                return super().run()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        # A graph holds the memory of a step, and gradients lie in it; the test, and other trainings, need the room.
+        self._images = self._step = self._batches = None
+        self.runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
 
     def _weight_gradients(self, device: torch.device) -> AbstractContextManager:
         model = self.runner.model
@@ -138,13 +151,14 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         device = images.labels.device
         model, optimiser = self.runner.model, self.runner.optim_wrapper.optimizer
         dtype = autocast_type(self.precision, model, device)
-        # Graphs that run beside each other would share the state of one random generator on the device.
-        shares_chance = in_company() and draws_random_numbers(model)
-        captured = self.cuda_graphs and device.type == 'cuda' and can_be_captured(optimiser) and not shares_chance
+        captured = self.cuda_graphs and device.type == 'cuda' and self._can_be_captured()
         memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
         model.to(memory_format=memory_format)
         if self.compile:
-            model.backbone.compile()
+            compile_in_place(model.backbone)
+        if in_company():
+            # cuDNN keeps what it has tried by thread, and would try all its algorithms anew in each training.
+            torch.backends.cudnn.benchmark = False
         fuse(optimiser, device, capturable=captured)
         step = TrainingStep(model, self.runner.optim_wrapper, dtype)
         self._step = CapturedStep(step, self.dataloader.batch_size) if captured else step
@@ -154,11 +168,21 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         self._hooks = _hooks_of_iterations(self.runner)
         self.runner.log_processor.window_size = 1
         self._started, self._iterations_before = time.monotonic(), self._iter
-        where = 'on the device' if images.images.device == device else 'in host memory'
-        self.runner.logger.info(
-            f'In-memory loop: {len(images)} images {where}, {"bfloat16" if dtype else "precision of the weights"}'
-            f'{", CUDA graph" if captured else ""}{", compiled backbone" if self.compile else ""}'
-        )
+        described = [
+            f'{len(images)} images {"on the device" if images.images.device == device else "in host memory"}',
+            'bfloat16' if dtype else 'precision of the weights',
+            *(['step to be recorded as a CUDA graph'] if captured else []),
+            *(['compiled backbone'] if self.compile else []),
+        ]
+        self.runner.logger.info(f'In-memory loop: {", ".join(described)}')
+
+    def _can_be_captured(self) -> bool:
+        model, wrapper = self.runner.model, self.runner.optim_wrapper
+        # Graphs that run beside each other would share the state of one random generator on the device.
+        shares_chance = in_company() and draws_random_numbers(model)
+        # A graph is told of new learning rates alone, not of momenta that a schedule changes.
+        only_rates = all(scheduler.param_name == 'lr' for scheduler in self.runner.param_schedulers or ())
+        return can_be_captured(wrapper.optimizer) and only_rates and not shares_chance
 
     def run_epoch(self) -> None:
         """Train one epoch."""
@@ -182,9 +206,11 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
                 self._hooks, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss}
             )
             if index == last:
+                let_others_go_on_until_done(losses.device)
                 self._report(losses.mean().item(), index, time.monotonic() - started)
             self._iter += 1
-            next_turn()
+            if index % ITERATIONS_A_TURN == ITERATIONS_A_TURN - 1 or index == last:
+                next_turn()
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 
@@ -275,6 +301,7 @@ class InMemoryTestLoop(TestLoop):
                 scores.append(class_scores(model, normalise(images.batch(positions))))
             self.runner.call_hook('after_test_iter', batch_idx=index, data_batch=None, outputs=None)
             next_turn()
+        let_others_go_on_until_done(device)
         on_host = torch.cat(scores).cpu()
         self.log_scores, self.labels = on_host.float().log_softmax(dim=1), images.labels.cpu()
         self.evaluator.process(data_samples=self._samples(on_host.softmax(dim=1)), data_batch=None)
@@ -341,7 +368,7 @@ class TrainingBatches:
             chosen = order[start : min(start + a_chunk, in_epoch)]
             positions = torch.from_numpy(chosen)
             inputs = self._normalise(self._augment(self.images.batch(positions), parameters[chosen]))
-            labels = self.images.labels.index_select(0, positions.to(self.device, non_blocking=True))
+            labels = self.images.labels.index_select(0, on_device(positions, self.device))
             yield from zip(inputs.split(self.loader.batch_size), labels.split(self.loader.batch_size), strict=True)
 
 
@@ -461,10 +488,14 @@ def _device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def _side_stream(device: torch.device) -> AbstractContextManager:
+@contextmanager
+def _side_stream(device: torch.device) -> Iterator[None]:
     """A stream on which a graph can be recorded; the one that is current if that is no default stream."""
     if device.type != 'cuda' or torch.cuda.current_stream(device) != torch.cuda.default_stream(device):
-        return nullcontext()
-    stream = torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))
-    return torch.cuda.stream(stream)
+        yield
+        return
+    before, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    stream.wait_stream(before)
+    with torch.cuda.stream(stream):
+        yield
+    before.wait_stream(stream)

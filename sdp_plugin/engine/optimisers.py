@@ -9,8 +9,8 @@ from torch.optim import Optimizer
 def fuse(optimiser: Optimizer, device: torch.device, capturable: bool) -> None:
     """Let an optimiser update all its tensors in one kernel, where its class has one for the device.
 
-    The flags are set whatever a checkpoint from another device has brought along. ``fused=False`` in the config is
-    left alone.
+    The flags are set whatever a checkpoint from another device has brought along, and the state gets the memory order
+    of the weights, which fused kernels take for granted. ``fused=False`` in the config is left alone.
 
     Args:
         optimiser (Optimizer): The optimiser, with or without state.
@@ -27,6 +27,13 @@ def fuse(optimiser: Optimizer, device: torch.device, capturable: bool) -> None:
                 # The number of steps taken has to be where the kernel is that reads it.
                 on = parameter.device if fused or capturable else torch.device('cpu')
                 state['step'] = state['step'].to(on, torch.float32)
+            state.update({name: _in_order_of(value, parameter) for name, value in state.items()})
+
+
+def _in_order_of(value: object, parameter: torch.Tensor) -> object:
+    if not torch.is_tensor(value) or value.shape != parameter.shape or value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def can_be_captured(optimiser: Optimizer) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -13,6 +16,9 @@ from mmengine.logging import print_log
 from sdp_plugin.engine.turns import Turns
 
 T = TypeVar('T')
+
+MOST_AT_ONCE = 32
+"""As many streams as PyTorch has: two trainings on one would share the workspaces that their graphs hold."""
 
 
 def run_side_by_side(
@@ -29,24 +35,25 @@ def run_side_by_side(
 
     Args:
         jobs (Sequence[Callable[[], T]]): The trainings.
-        at_once (int | None): How many to run at once. None is all of them on CUDA, and one after the other elsewhere: a
-            CPU that is busy with one training gains nothing from a second. Defaults to None.
+        at_once (int | None): How many to run at once, at most 32. None is all of them on CUDA, and one after the other
+            elsewhere: a CPU that is busy with one training gains nothing from a second. Defaults to None.
 
     Yields:
         tuple[int, T | Exception]: The position of each job as it ends, and what it returned or raised.
     """
     device = torch.device(get_device())
-    at_once = at_once or (len(jobs) if device.type == 'cuda' else 1)
+    at_once = min(at_once or (len(jobs) if device.type == 'cuda' else 1), MOST_AT_ONCE)
     waiting = list(range(len(jobs)))
     while waiting:
         group, waiting = waiting[:at_once], waiting[at_once:]
         without_memory = []
         for position, result in _run([jobs[index] for index in group], device):
             if isinstance(result, torch.cuda.OutOfMemoryError) and len(group) > 1:
-                # The exception, which holds the training's tensors, is let go here.
-                del result
                 without_memory.append(group[position])
-                torch.cuda.empty_cache()
+                gc.collect()
+                # A recording that failed can leave an allocator behind that refuses.
+                with contextlib.suppress(RuntimeError):
+                    torch.cuda.empty_cache()
                 continue
             yield group[position], result
         if without_memory:
@@ -65,7 +72,17 @@ def _run(jobs: Sequence[Callable[[], T]], device: torch.device) -> Iterator[tupl
     for position, result in results:
         if isinstance(result, BaseException) and not isinstance(result, Exception):
             raise result
+        if isinstance(result, Exception):
+            _let_go_of_tensors(result)
         yield position, result
+
+
+def _let_go_of_tensors(error: BaseException) -> None:
+    """Clear the variables of the functions that an exception has left; where it was raised can still be shown."""
+    chain: BaseException | None = error
+    while chain is not None:
+        traceback.clear_frames(chain.__traceback__)
+        chain = chain.__cause__ or chain.__context__
 
 
 def _alone(job: Callable[[], T]) -> T | Exception:

@@ -84,7 +84,15 @@ def obstacles_of_model(model: nn.Module) -> list[str]:
 
 def draws_random_numbers(model: nn.Module) -> bool:
     """Whether training the network draws random numbers: dropout or dropped paths with a rate above zero."""
-    return any('drop' in type(module).__name__.lower() and _rate_of(module) > 0 for module in model.modules())
+    return any(
+        _is_rate(getattr(module, 'dropout', 0.0)) or ('drop' in type(module).__name__.lower() and _rate_of(module) > 0)
+        for module in model.modules()
+    )
+
+
+def _is_rate(value: object) -> bool:
+    # As in nn.MultiheadAttention; elsewhere a module has this name.
+    return isinstance(value, float) and value > 0
 
 
 def _rate_of(module: nn.Module) -> float:

@@ -34,6 +34,16 @@ def next_turn() -> None:
         turns.pass_on()
 
 
+def let_others_go_on_until_done(device: torch.device) -> None:
+    """Pass the turn on until the device has done what is queued here, so that reading from it keeps nobody waiting."""
+    if device.type != 'cuda' or not in_company():
+        return
+    done = torch.cuda.Event()
+    done.record()
+    while not done.query():
+        next_turn()
+
+
 class Turns:
     """Run jobs in turns, in the order in which they are given, and tell which one has ended and how.
 

@@ -28,6 +28,7 @@ from sdp_plugin.engine.output import output_to
 from sdp_plugin.engine.run import fit, latest_checkpoint, measure, start
 from sdp_plugin.engine.samples import id_of
 from sdp_plugin.engine.side_by_side import run_side_by_side
+from sdp_plugin.engine.turns import in_company
 from sdp_plugin.evaluation import ImageScores
 from sdp_plugin.grid.plan import config_path
 from sdp_plugin.grid.records import PRETRAINING, Outcome, Task
@@ -51,6 +52,7 @@ def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Excepti
     jobs = [partial(train_cell, task) for task in tasks]
     for position, outcome in run_side_by_side(jobs):
         yield tasks[position], outcome
+    _collect_garbage()
 
 
 def train_cell(task: Task) -> Outcome:
@@ -71,9 +73,11 @@ def train_cell(task: Task) -> Outcome:
         shutil.rmtree(task.folder, ignore_errors=True)
     with output_to(task.folder / LOG_FILE):
         cfg = config_of(task)
-        with forgotten(cfg.experiment_name):
-            outcome = _trained(cfg, started, resume=is_pretraining)
-        _collect_garbage()
+        try:
+            with forgotten(cfg.experiment_name):
+                outcome = _trained(cfg, started, resume=is_pretraining)
+        finally:
+            _collect_garbage()
         return _converted(outcome, task.folder) if is_pretraining else outcome
 
 
@@ -114,7 +118,9 @@ def _collect_garbage() -> None:
     Collecting takes a third of a second with all modules loaded, and a few milliseconds with them set aside.
     """
     gc.collect()
-    _set_modules_aside()
+    # What is set aside is never collected, and so must not hold the trainings that go on.
+    if not in_company():
+        _set_modules_aside()
 
 
 class _StartUpHook(Hook):

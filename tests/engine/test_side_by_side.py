@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+import weakref
 from functools import partial
 
 import pytest
@@ -103,6 +105,25 @@ def test_one_that_does_not_fit_alone_fails_and_the_others_do_not():
     results = dict(run_side_by_side(jobs, at_once=3))
     assert isinstance(results[0], torch.cuda.OutOfMemoryError)
     assert (results[1], results[2]) == ('a trained', 'b trained')
+
+
+def test_what_a_training_that_failed_held_is_let_go():
+    held = []
+
+    def failing():
+        images = torch.zeros(3)
+        held.append(weakref.ref(images))
+        raise torch.cuda.OutOfMemoryError('no room')
+
+    def looks():
+        next_turn()
+        return held[0]() is None
+
+    jobs = [failing, looks]
+    results = dict(run_side_by_side(jobs, at_once=2))
+    assert isinstance(results[0], torch.cuda.OutOfMemoryError)
+    assert 'in failing' in ''.join(traceback.format_exception(results[0]))
+    assert results[1]
 
 
 def test_on_a_cpu_one_follows_the_other():

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import os
 import resource
@@ -35,6 +36,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
+from sdp_plugin.engine.captured import WARM_UP
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.precision import has_bfloat16
 from sdp_plugin.engine.turns import Turns
@@ -71,7 +73,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--together', type=int, default=0, metavar='N', help='also N cells side by side, on a GPU')
     parser.add_argument('--bfloat16', action='store_true', help='measure bfloat16 where the device emulates it, too')
     parser.add_argument('--out', help='also write the numbers to this JSON file')
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.together and args.iterations <= WARM_UP:
+        parser.error(f'--together needs more than {WARM_UP} --iterations: the step is recorded after so many')
+    return args
 
 
 class _EpochTimesHook(Hook):
@@ -87,6 +92,16 @@ class _EpochTimesHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         _synchronise()
         self.times.append(time.perf_counter() - self._started)
+
+
+class _MemoryHook(Hook):
+    """Keep the most memory that was taken on the device, which mmengine's logger, of a lower priority, sets back."""
+
+    largest = 0.0
+
+    def after_train_iter(self, *args, **kwargs) -> None:
+        if torch.cuda.is_available():
+            _MemoryHook.largest = max(_MemoryHook.largest, torch.cuda.max_memory_allocated() / 1e9)
 
 
 def _synchronise() -> None:
@@ -126,28 +141,37 @@ def images_a_second(cfg: Config, images: int) -> float:
     with forgotten(cfg.experiment_name), contextlib.redirect_stdout(io.StringIO()):
         runner = Runner.from_cfg(cfg)
         runner.register_hook(hook, 'LOWEST')
+        runner.register_hook(_MemoryHook(), 'NORMAL')
         runner.train()
         shut_down_workers(runner)
+    del runner
+    gc.collect()
     return images / hook.times[1]
 
 
 def peak(precision: torch.dtype, device: torch.device) -> dict[str, float]:
-    """Operations a second (a multiplication and an addition are two), the best of five, in 10^9."""
-    left, right = (torch.randn(2048, 2048, device=device, dtype=precision) for _ in range(2))
-    images = torch.randn(32, 128, 12, 12, device=device, dtype=precision).contiguous(memory_format=torch.channels_last)
+    """Operations a second (a multiplication and an addition are two), the best of five, in 10^9.
+
+    Convolutions in float32 are in TF32 on NVIDIA's devices since Ampere, as PyTorch has it; the network's are, too.
+    """
+    # Large, and many calls for each wait, on a GPU, where these of a CPU would measure launches.
+    side, count, calls = (8192, 4096, 20) if device.type == 'cuda' else (2048, 32, 1)
+    left, right = (torch.randn(side, side, device=device, dtype=precision) for _ in range(2))
+    images = torch.randn(count, 128, 12, 12, device=device, dtype=precision)
+    images = images.contiguous(memory_format=torch.channels_last)
     kernel = torch.randn(128, 128, 3, 3, device=device, dtype=precision).contiguous(memory_format=torch.channels_last)
 
     def best(work: Callable[[], object], operations: float) -> float:
         def measured() -> float:
-            return seconds(lambda: (work(), _synchronise()))
+            return seconds(lambda: ([work() for _ in range(calls)], _synchronise()))
 
         measured()
-        return operations / min(measured() for _ in range(5)) / 1e9
+        return operations * calls / min(measured() for _ in range(5)) / 1e9
 
     return {
-        'matrix product': best(lambda: left @ right, 2 * 2048**3),
+        'matrix product': best(lambda: left @ right, 2 * side**3),
         'convolution': best(
-            lambda: torch.nn.functional.conv2d(images, kernel, padding=1), 2 * 32 * 128 * 128 * 9 * 12 * 12
+            lambda: torch.nn.functional.conv2d(images, kernel, padding=1), 2 * count * 128 * 128 * 9 * 12 * 12
         ),
     }
 
@@ -185,25 +209,29 @@ def measure_sides(args: argparse.Namespace, data_root: Path, folder: Path, devic
 
 
 def measure_together(args: argparse.Namespace, data_root: Path, folder: Path, device: torch.device) -> float:
-    """Images a second in all of ``--together`` cells, whose epochs overlap; from the first epoch's end to the last."""
+    """Images a second in all of ``--together`` cells, whose epochs overlap; timed from the first end of
+    an epoch to the last.
+    """
+    precision = 'bfloat16' if has_bfloat16(device) else 'float32'
     configs = [
-        config_for(args, data_root, folder / f'cell{seed}', seed=seed, max_epochs=args.rounds + 1)
+        config_for(args, data_root, folder / f'cell{seed}', seed=seed, max_epochs=args.rounds + 1, precision=precision)
         for seed in range(args.together)
     ]
     hooks = [_EndsHook() for _ in configs]
 
     def train(cfg: Config, hook: Hook) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            runner = Runner.from_cfg(cfg)
-            runner.register_hook(hook, 'LOWEST')
-            runner.train()
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(hook, 'LOWEST')
+        runner.register_hook(_MemoryHook(), 'NORMAL')
+        runner.train()
 
     jobs = [partial(train, cfg, hook) for cfg, hook in zip(configs, hooks, strict=True)]
-    for _, result in Turns(jobs, device).run():
-        if isinstance(result, BaseException):
-            raise result
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _, result in Turns(jobs, device).run():
+            if isinstance(result, BaseException):
+                raise result
     images = args.together * args.rounds * (args.iterations * args.batch_size // 2 * 2)
-    return images / (max(hook.ends[-1] for hook in hooks) - max(hook.ends[0] for hook in hooks))
+    return images / (max(hook.ends[-1] for hook in hooks) - min(hook.ends[0] for hook in hooks))
 
 
 class _EndsHook(Hook):
@@ -213,7 +241,8 @@ class _EndsHook(Hook):
         self.ends: list[float] = []
 
     def after_train_epoch(self, runner: Runner) -> None:
-        _synchronise()
+        # Of this training's stream alone: the others go on.
+        torch.cuda.current_stream().synchronize()
         self.ends.append(time.perf_counter())
 
 
@@ -224,7 +253,7 @@ def memory(device: torch.device) -> dict[str, float]:
         'the largest loader process of stock': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9,
     }
     if device.type == 'cuda':
-        taken['on the device'] = torch.cuda.max_memory_allocated() / 1e9
+        taken['on the device'] = _MemoryHook.largest
     return taken
 
 
@@ -246,7 +275,8 @@ def main() -> None:
         operations = report['operations_a_step'] = operations_of_a_step(cfg)
         measured = measure_sides(args, data_root, folder, device)
         if args.together and device.type == 'cuda':
-            measured[f'ours, {args.together} side by side'] = [measure_together(args, data_root, folder, device)]
+            name = f'ours, {"bfloat16" if has_bfloat16(device) else "float32"}, {args.together} side by side'
+            measured[name] = [measure_together(args, data_root, folder, device)]
     report['memory'] = memory(device)
     report['sides'] = {}
     rows = []

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -56,12 +57,13 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
 
 
 def machine(packages: Sequence[str]) -> dict[str, object]:
-    """The processor, its cores, how busy they are with other work, and the versions of packages."""
+    """The day, the processor, its cores, how busy they are with other work, and the versions of packages."""
     return dict(
+        date=str(date.today()),
         processor=_processor(),
         cores=len(os.sched_getaffinity(0)),
         load_before=os.getloadavg()[0],
-        system=platform.platform(terse=True),
+        system=platform.system(),
         python=platform.python_version(),
         versions={name: found for name in packages if (found := _version(name))},
     )

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 r"""All benchmarks of this folder one after the other, each beside its peer, and one table of what they measured.
 
-Every benchmark writes its numbers as JSON into --out; with --only, those of the others are taken from there. The table
-names the machine, the data and the commands; --readme puts it into a Markdown file, between the two comments
-"benchmarks: begin" and "benchmarks: end". Let nothing else run meanwhile: it takes some twenty minutes on two cores.
+Every benchmark writes its numbers as JSON into --out. With --only, those of the others are taken from there; --only
+without a name makes the table anew. The table names the machine and the commands; --readme puts it into a Markdown
+file, between the two comments "benchmarks: begin" and "benchmarks: end". Let nothing else run meanwhile: it takes some
+ten minutes on two cores.
 
 example:
   python tools/benchmarks/run_all.py --pcam data/pcam --voc data/VOCdevkit/VOC2012 --scribbles scribbles \
@@ -18,7 +19,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from measuring import spread, table
@@ -67,12 +67,7 @@ def _of_peak(side: Mapping) -> str:
 
 def _rows_of_next_cell(report: Mapping) -> Iterator[Row]:
     for name, start in report['starts'].items():
-        yield (
-            f'seconds from the end of a fine-tuning to the first iteration of {name}',
-            spread(start['wall'], 2),
-            '',
-            '',
-        )
+        yield f'fine-tuning on PCam, seconds to the first iteration: {name}', spread(start['wall'], 2), '', ''
 
 
 def _rows_of_augmentation(report: Mapping) -> Iterator[Row]:
@@ -130,7 +125,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--voc', type=Path, required=True, help='VOC2012, with SegmentationClassAug')
     parser.add_argument('--scribbles', type=Path, required=True, help='folder of ScribbleSup XMLs')
     parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='for the JSON files and the table')
-    parser.add_argument('--only', nargs='+', choices=BENCHMARKS, default=list(BENCHMARKS), metavar='NAME')
+    parser.add_argument('--only', nargs='*', choices=BENCHMARKS, default=list(BENCHMARKS), metavar='NAME')
     parser.add_argument('--quick', action='store_true', help='see whether all run: too short to conclude from')
     parser.add_argument('--readme', type=Path, help='also put the table into this file')
     return parser.parse_args()
@@ -164,13 +159,14 @@ def text_of(reports: Mapping[str, Mapping]) -> str:
     """The table and what has to be known about it, as Markdown."""
     finetuning = reports['finetuning']
     machine = finetuning['machine']
+    device = 'no GPU' if finetuning['device'].startswith('CPU') else finetuning['device']
     versions = ', '.join(f'{name} {version}' for name, version in machine['versions'].items())
     peaks = ', '.join(f'{kind} {speed:,.0f}' for kind, speed in finetuning['peak']['float32'].items())
     memory = ', '.join(f'{name} {amount:.1f} GB' for name, amount in finetuning['memory'].items())
     rows = [(*row, f'`{name}.py`') for name, report in reports.items() for row in BENCHMARKS[name].rows(report)]
     hours = [f'{name} {side["hours_of_table_1"]:,.0f} h' for name, side in finetuning['sides'].items()]
     lines = [
-        f'Measured on {date.today()}: {machine["processor"]}, {machine["cores"]} cores, {finetuning["device"]}; '
+        f'Measured on {machine["date"]}: {machine["processor"]}, {machine["cores"]} cores, {device}; '
         f'{machine["system"]}, Python {machine["python"]}, {versions}. Load before: {machine["load_before"]:.1f}.',
         f'Arithmetic peak in float32, 10⁹ operations a second: {peaks}. Most memory while fine-tuning: {memory}.',
         f'Projected time of the 240 fine-tunings of Table 1 at these speeds, evaluation included: {", ".join(hours)}.',

@@ -110,17 +110,18 @@ def _rotate(images: Tensor, parameters: AugmentationParameters, colour: Colour) 
     """Rotate about the centre, bilinearly: float32, shape (N, 3, H, W), whole numbers."""
     height, width = images.shape[1:3]
     angles = np.deg2rad(np.where(parameters.rotated, parameters.angle, 0.0))
-    matrices = np.zeros((len(angles), 2, 3))
-    matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)
-    # grid_sample counts from -1 to 1 along either side.
-    matrices[:, 0, 1] = np.sin(angles) * (height - 1) / (width - 1)
-    matrices[:, 1, 0] = -np.sin(angles) * (width - 1) / (height - 1)
-    shape = [len(images), 3, height, width]
-    grid = F.affine_grid(_upload(matrices.astype(np.float32), images.device), shape, align_corners=True)
+    cosine, sine = _upload(np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32), images.device)[
+        ..., None, None
+    ]
+    # From the centre, in pixels. Not by affine_grid, whose matrix product may be rounded to ten bits on a GPU.
+    x = torch.arange(width, device=images.device, dtype=torch.float32) - (width - 1) / 2
+    y = (torch.arange(height, device=images.device, dtype=torch.float32) - (height - 1) / 2)[:, None]
+    # grid_sample counts from -1 to 1, from edge to edge.
+    grid = torch.stack([(cosine * x + sine * y) * (2 / width), (cosine * y - sine * x) * (2 / height)], dim=-1)
     # Outside of the image grid_sample finds zeros.
     border = _upload(np.array(colour, np.float32), images.device)[:, None, None]
     channels = images.permute(0, 3, 1, 2) - border
-    return F.grid_sample(channels, grid, align_corners=True).add_(border).round_()
+    return F.grid_sample(channels, grid, align_corners=False).add_(border).round_()
 
 
 def _jitter(channels: Tensor, parameters: AugmentationParameters, settings: AugmentationSettings) -> None:
