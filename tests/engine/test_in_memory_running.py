@@ -14,6 +14,7 @@ from small_swin import SMALL_SWIN, SWIN
 
 from sdp_plugin.checkpoints import load_checkpoint
 from sdp_plugin.datasets import in_memory
+from sdp_plugin.engine.captured import CapturedStep
 from sdp_plugin.engine.run import train
 from sdp_plugin.errors import UserError
 
@@ -178,13 +179,27 @@ def test_bfloat16_trains(small_config):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-def test_a_recorded_step_trains_as_the_step_itself(small_config):
-    """Losses of fifty steps in float32, with and without a CUDA graph."""
+def test_a_recorded_step_trains_as_the_step_itself(small_config, monkeypatch):
+    """Mean losses of ten epochs in float32, with and without a CUDA graph."""
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', False)
+    monkeypatch.setattr(torch.backends.cudnn, 'deterministic', True)
+    recorded = []
+    record = CapturedStep._record
+
+    def noting(step: CapturedStep, *batch: torch.Tensor) -> None:
+        record(step, *batch)
+        recorded.append(step._graph is not None)
+
+    monkeypatch.setattr(CapturedStep, '_record', noting)
     losses = []
     for graphs in (True, False):
-        cfg = small_config(PCAM, f'graphs-{graphs}', max_epochs=10, examples_per_class=8, precision='float32')
+        cfg = small_config(
+            PCAM, f'graphs-{graphs}', max_epochs=10, batch_size=8, examples_per_class=8, precision='float32'
+        )
         cfg.train_cfg.cuda_graphs = graphs
+        cfg.env_cfg.cudnn_benchmark = False
         runner = Runner.from_cfg(cfg)
         runner.train()
         losses.append(torch.tensor(runner.message_hub.get_scalar('train/loss').data[0]))
+    assert recorded == [True]
     torch.testing.assert_close(*losses, rtol=1e-2, atol=1e-2)
