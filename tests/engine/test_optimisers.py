@@ -11,6 +11,7 @@ from torch import nn
 from sdp_plugin.engine.optimisers import can_be_captured, fuse
 
 CPU = torch.device('cpu')
+HAS_FUSED_ADAM = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 4)  # on CPUs
 FORMATS = [torch.contiguous_format, torch.channels_last]
 
 
@@ -38,7 +39,7 @@ def test_a_state_in_another_memory_order_is_understood(written, resumed):
     optimiser = torch.optim.Adam(again.parameters(), lr=0.1)
     optimiser.load_state_dict(state)
     fuse(optimiser, CPU, capturable=False)
-    assert optimiser.param_groups[0]['fused']
+    assert bool(optimiser.param_groups[0]['fused']) == HAS_FUSED_ADAM
     torch.testing.assert_close(_stepped(again, optimiser).state_dict(), expected.state_dict())
 
 
