@@ -22,6 +22,7 @@ from torch import Tensor
 
 from sdp_plugin.datasets.hdf5_reading import read_images
 from sdp_plugin.memory import available_memory, readable_size
+from sdp_plugin.transfer import on_device
 
 IMAGES_A_READ = 8192
 """From an HDF5 file, so that all images of PCam are never in memory twice."""
@@ -61,12 +62,6 @@ class ImagesInMemory:
         chosen = torch.empty((len(positions), *self.images.shape[1:]), dtype=torch.uint8, pin_memory=True)
         torch.index_select(self.images, 0, positions, out=chosen)
         return chosen.to(device, non_blocking=True)
-
-
-def on_device(values: Tensor, device: torch.device) -> Tensor:
-    """Values from the host on a device, copied there without making the host wait."""
-    pinned = values.pin_memory() if device.type == 'cuda' else values
-    return pinned.to(device, non_blocking=True)
 
 
 class DoesNotFitError(Exception):

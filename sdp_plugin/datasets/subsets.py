@@ -21,7 +21,7 @@ def hash_ranks(keys: Sequence[str], seed: int, purpose: str) -> np.ndarray:
     """Rank the keys in an order that the seed and the purpose decide, whatever the order of the keys.
 
     Args:
-        keys (Sequence[str]): N different keys.
+        keys (Sequence[str]): N different keys without NUL, as file names are.
         seed (int): Another seed gives another order.
         purpose (str): Orders for different purposes are independent. Folds and subsets need that: were they dealt in
             one order, the first examples of a training part would stem from few folds.

@@ -23,8 +23,9 @@ class CapturedStep:
     """Run a step as it is for a few batches, then record it, and replay the record for batches of that size.
 
     The steps before the capture are training steps like any other; recording computes nothing. Batches of another size
-    (the last one of an epoch) are never recorded. If recording fails, the step goes on as it is, the log says so, and
-    nothing more is recorded in this process: some versions of PyTorch leave their allocator unable to.
+    (the last one of an epoch) are never recorded. If recording fails for another reason than too little memory, the
+    step goes on as it is, the log says so, and nothing more is recorded in this process: by PyTorch's issues 180395 and
+    190348 some versions leave their allocator unable to.
 
     Must be called on one stream that is not the default one. The optimiser must have been prepared by
     :func:`sdp_plugin.engine.optimisers.fuse` with ``capturable=True``.
@@ -39,8 +40,13 @@ class CapturedStep:
     def __init__(self, step: TrainingStep, batch_size: int) -> None:
         self.step = step
         self.batch_size = batch_size
-        self._warm_up_left = -1 if CapturedStep._failed else WARM_UP
+        self._warm_up_left = WARM_UP if self.is_possible() else -1
         self._graph: torch.cuda.CUDAGraph | None = None
+
+    @classmethod
+    def is_possible(cls) -> bool:
+        """Whether no step of this process has failed to be recorded."""
+        return not cls._failed
 
     def __call__(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Train on a batch; see :class:`TrainingStep`. The loss is overwritten by the next call."""
@@ -78,9 +84,9 @@ class CapturedStep:
         except Exception as error:
             # Ending the recording raises over what went wrong within.
             cause = error.__context__ or error
-            self._warm_up_left, CapturedStep._failed = -1, True
             if isinstance(cause, torch.cuda.OutOfMemoryError):
                 raise cause from None
+            self._warm_up_left, CapturedStep._failed = -1, True
             torch.cuda.synchronize()
             reason = str(cause).strip().partition('\n')[0]
             print_log(

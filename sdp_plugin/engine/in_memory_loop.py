@@ -6,7 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner, TestLoop
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from sdp_plugin.datasets.in_memory import DoesNotFitError, ImagesInMemory, images_in_memory, on_device, records_of
+from sdp_plugin.datasets.in_memory import DoesNotFitError, ImagesInMemory, images_in_memory, records_of
 from sdp_plugin.engine.acceleration import compile_in_place
 from sdp_plugin.engine.captured import CapturedStep
 from sdp_plugin.engine.optimisers import can_be_captured, fuse
@@ -37,9 +37,11 @@ from sdp_plugin.models.augmentation import (
     settings_from_pipeline,
 )
 from sdp_plugin.registry import LOOPS
+from sdp_plugin.transfer import on_device
 
 ITERATIONS_A_TURN = 4
-"""Of trainings side by side: handing over costs the host a fifth of a millisecond, most of it for random states."""
+"""Before the next of several trainings has its turn. Handing over takes the host a fifth of a millisecond (measured
+without a GPU), most of it for saving and restoring random states."""
 
 IMAGES_AT_ONCE = {'cuda': 2048, 'cpu': 1}
 """How many images to augment at once, at least a batch. On a GPU the launches of many small kernels cost most; on a CPU
@@ -65,6 +67,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
       mean loss of the epoch; ``train/time``, ``train/data_time`` and ``eta`` are written in place of ``IterTimerHook``.
       The log processor then has nothing to smooth. ``LoggerHook(ignore_last=False)`` logs every epoch.
     - ``CheckpointHook`` by epoch and ``ParamSchedulerHook`` with schedules by epoch have nothing to do at iterations.
+    - Gradients are gone after the training where it was recorded as a CUDA graph.
     - All others hear of every iteration, without a batch, and with the loss as a tensor on the device; one that looks
       at its value reads it back itself.
 
@@ -84,7 +87,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
         cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
         channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
-            and rounds otherwise. On CPUs without bfloat16, weight gradients are then matrix products, see
+            and rounds otherwise. On CPUs, in the type of the weights, weight gradients are then matrix products, see
             :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         **kwargs: Of ``EpochBasedTrainLoop``.
     """
@@ -122,21 +125,16 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
             return super().run()
         self._images = images
         try:
-            with _side_stream(device), self._weight_gradients(device):
+            with _side_stream(device), ExitStack() as self._until_trained:
                 return super().run()
         finally:
             self._let_go()
 
     def _let_go(self) -> None:
-        # A graph holds the memory of a step, and gradients lie in it; the test, and other trainings, need the room.
+        if isinstance(self._step, CapturedStep):
+            # The graph holds the memory of a step, gradients included; the test and other trainings need the room.
+            self.runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
         self._images = self._step = self._batches = None
-        self.runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
-
-    def _weight_gradients(self, device: torch.device) -> AbstractContextManager:
-        model = self.runner.model
-        in_type_of_weights = autocast_type(self.precision, model, device) is None
-        pays = device.type == 'cpu' and self.channels_last and in_type_of_weights
-        return weight_gradients_by_products(model) if pays else nullcontext()
 
     def _obstacles_of_training(self) -> list[str]:
         wrapper = self.runner.optim_wrapper
@@ -159,6 +157,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         if in_company():
             # cuDNN keeps what it has tried by thread, and would try all its algorithms anew in each training.
             torch.backends.cudnn.benchmark = False
+        if device.type == 'cpu' and self.channels_last and dtype is None:
+            self._until_trained.enter_context(weight_gradients_by_products(model))
         fuse(optimiser, device, capturable=captured)
         step = TrainingStep(model, self.runner.optim_wrapper, dtype)
         self._step = CapturedStep(step, self.dataloader.batch_size) if captured else step
@@ -182,7 +182,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         shares_chance = in_company() and draws_random_numbers(model)
         # A graph is told of new learning rates alone, not of momenta that a schedule changes.
         only_rates = all(scheduler.param_name == 'lr' for scheduler in self.runner.param_schedulers or ())
-        return can_be_captured(wrapper.optimizer) and only_rates and not shares_chance
+        possible = CapturedStep.is_possible() and can_be_captured(wrapper.optimizer)
+        return possible and only_rates and not shares_chance
 
     def run_epoch(self) -> None:
         """Train one epoch."""
@@ -496,6 +497,8 @@ def _side_stream(device: torch.device) -> Iterator[None]:
         return
     before, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
     stream.wait_stream(before)
-    with torch.cuda.stream(stream):
-        yield
-    before.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        before.wait_stream(stream)

@@ -27,8 +27,8 @@ def run_side_by_side(
     """Run trainings of one kind at once, in turns, each in a thread and on a CUDA stream of its own.
 
     A job trains a config by :func:`sdp_plugin.engine.run.train` or in another way; the in-memory loops of
-    :mod:`sdp_plugin.engine.in_memory_loop` give the turn to the next one after each batch. Every job has its own state
-    of the random generators, so that its result is that of the job run alone. One that fails takes no other down.
+    :mod:`sdp_plugin.engine.in_memory_loop` give the turn to the next one after a few batches. Every job has its own
+    state of the random generators, so that its result is that of the job run alone. One that fails takes no other down.
 
     A job that runs out of device memory in company is started again later, among half as many; it has to be able to
     start anew. The log says so.
@@ -79,10 +79,14 @@ def _run(jobs: Sequence[Callable[[], T]], device: torch.device) -> Iterator[tupl
 
 def _let_go_of_tensors(error: BaseException) -> None:
     """Clear the variables of the functions that an exception has left; where it was raised can still be shown."""
-    chain: BaseException | None = error
-    while chain is not None:
-        traceback.clear_frames(chain.__traceback__)
-        chain = chain.__cause__ or chain.__context__
+    waiting, seen = [error], set()
+    while waiting:
+        raised = waiting.pop()
+        if raised is None or id(raised) in seen:
+            continue
+        seen.add(id(raised))
+        traceback.clear_frames(raised.__traceback__)
+        waiting += [raised.__cause__, raised.__context__]
 
 
 def _alone(job: Callable[[], T]) -> T | Exception:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -39,8 +38,8 @@ def let_others_go_on_until_done(device: torch.device) -> None:
     if device.type != 'cuda' or not in_company():
         return
     done = torch.cuda.Event()
-    done.record()
-    while not done.query():
+    done.record(torch.cuda.current_stream(device))
+    while not done.query() and _mine.turns.has_others():
         next_turn()
 
 
@@ -62,6 +61,8 @@ class Turns:
         self._ended: list[tuple[int, Any]] = []
         self._held = True  # by the caller, who looks at what has ended
         self._stopped = False
+        # All at once: made one by one, others could come between, and PyTorch has 32 before it begins anew.
+        self._streams = [_new_stream(device) for _ in jobs]
         self._random_states = [_random_state(device)] * len(jobs)
         self._threads = [
             threading.Thread(target=self._run, args=(index, job), name=f'training {index}', daemon=True)
@@ -77,6 +78,7 @@ class Turns:
             tuple[int, Any]: The position of a job that has ended, and what it returned or the exception that it raised.
         """
         caller = _random_state(self.device)
+        tries_algorithms = torch.backends.cudnn.benchmark
         with self._baton:
             for thread in self._threads:
                 thread.start()
@@ -91,6 +93,11 @@ class Turns:
                 self._baton.notify_all()
                 self._baton.wait_for(lambda: not self._waiting)
                 _restore(caller, self.device)
+                torch.backends.cudnn.benchmark = tries_algorithms
+
+    def has_others(self) -> bool:
+        """Whether more than one job is still running."""
+        return len(self._waiting) > 1
 
     def pass_on(self) -> None:
         """Called by a job: hand the turn to the next one and wait for it to come round."""
@@ -109,7 +116,7 @@ class Turns:
             with self._baton:
                 self._await_turn(index)
             _restore(self._random_states[index], self.device)
-            with _own_stream(self.device):
+            with torch.cuda.stream(self._streams[index]):
                 result = job()
         except BaseException as error:
             result = error
@@ -126,12 +133,12 @@ class Turns:
             raise StoppedError
 
 
-def _own_stream(device: torch.device) -> AbstractContextManager:
+def _new_stream(device: torch.device) -> torch.cuda.Stream | None:
     if device.type != 'cuda':
-        return nullcontext()
+        return None
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
-    return torch.cuda.stream(stream)
+    return stream
 
 
 def _random_state(device: torch.device) -> tuple[Any, ...]:

@@ -1,15 +1,17 @@
 """Gradients of the weights of convolutions as matrix products, on CPUs faster than the convolution library's own.
 
 The gradient of a convolution's weights is one matrix product: the gradients of all output positions times the inputs
-that each of them saw (its column). oneDNN takes up to seven times as long for it as for a product of that size where
-the maps are small, which those of small images are. The columns are written for a few images at a time, so that they
+that each of them saw (its column). oneDNN takes up to seven times as long for it where the maps
+are small, which those of small images are. The columns are written for a few images at a time, so that they
 stay in the processor's cache, and the products are added up.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,10 +20,17 @@ from torch.autograd.function import once_differentiable
 
 BYTES_OF_COLUMNS = 8 * 2**20
 """How much to write before it is multiplied. Of 1 to 16 MiB the fastest, by up to a third, on a processor with half a
-MiB a core and 32 MiB in common; a single piece takes twice as long as oneDNN on maps of 24 x 24."""
+MiB a core and 32 MiB shared; a single piece takes twice as long as oneDNN on maps of 24 x 24."""
 
 LEAST_CHANNELS = 32
-"""Of the input. Products with fewer columns than that are too narrow to be fast; oneDNN is, for images of 3."""
+"""Of the input. For the 3 of an image the product is too narrow to be fast, and oneDNN is fast; 64 to 2,048 were
+measured."""
+
+
+# One function by device until PyTorch 2.4, which also brought get_autocast_dtype.
+_is_autocast_enabled = (
+    partial(torch.is_autocast_enabled, 'cpu') if hasattr(torch, 'get_autocast_dtype') else torch.is_autocast_cpu_enabled
+)
 
 
 @contextmanager
@@ -57,7 +66,19 @@ def _is_served(module: nn.Module) -> bool:
 
 class _ProductGradientConv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        served = (
+            torch.is_grad_enabled()
+            and weight.requires_grad
+            and input.device.type == 'cpu'
+            and input.dtype == weight.dtype
+        )
+        if not served or input.dim() != 4 or not len(input) or _is_autocast_enabled():
+            return super()._conv_forward(input, weight, bias)
         return _Convolution.apply(input, weight, bias, self.stride, self.padding, self.dilation)
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        # Copies and files, which outlive the context, hold an ordinary convolution.
+        return nn.Conv2d.__new__, (nn.Conv2d,), self.__dict__
 
 
 class _Convolution(torch.autograd.Function):
@@ -116,14 +137,12 @@ def weight_gradient(
     columns = _columns(inputs, gradient.shape[2:], kernel_size, stride, padding, dilation)
     gradient = gradient.permute(0, 2, 3, 1)
     outputs, length = gradient.shape[3], columns.shape[3:].numel()
-    total = gradient.new_empty(outputs, length)
-    bytes_of_columns = columns.numel() * columns.element_size()
-    parts = min(len(inputs), -(-bytes_of_columns // BYTES_OF_COLUMNS))
-    for index, (of_outputs, seen) in enumerate(
-        zip(gradient.tensor_split(parts), columns.tensor_split(parts), strict=True)
-    ):
-        left, right = of_outputs.reshape(-1, outputs).t(), seen.reshape(-1, length)
-        torch.addmm(total, left, right, beta=min(index, 1), out=total)
+    total = gradient.new_zeros(outputs, length)
+    parts = math.ceil(columns.numel() * columns.element_size() / BYTES_OF_COLUMNS)
+    parts = min(len(inputs), parts)
+    pairs = zip(gradient.tensor_split(parts), columns.tensor_split(parts), strict=True)
+    for of_outputs, seen in pairs:
+        total.addmm_(of_outputs.reshape(-1, outputs).t(), seen.reshape(-1, length))
     return total.view(outputs, *columns.shape[3:]).permute(0, 3, 1, 2)
 
 

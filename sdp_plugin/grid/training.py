@@ -51,8 +51,10 @@ def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Excepti
     """
     jobs = [partial(train_cell, task) for task in tasks]
     for position, outcome in run_side_by_side(jobs):
+        if isinstance(outcome, Exception):
+            # Not before: until now the exception held what the training held.
+            gc.collect()
         yield tasks[position], outcome
-    _collect_garbage()
 
 
 def train_cell(task: Task) -> Outcome:
@@ -73,11 +75,9 @@ def train_cell(task: Task) -> Outcome:
         shutil.rmtree(task.folder, ignore_errors=True)
     with output_to(task.folder / LOG_FILE):
         cfg = config_of(task)
-        try:
-            with forgotten(cfg.experiment_name):
-                outcome = _trained(cfg, started, resume=is_pretraining)
-        finally:
-            _collect_garbage()
+        with forgotten(cfg.experiment_name):
+            outcome = _trained(cfg, started, resume=is_pretraining)
+        _collect_garbage()
         return _converted(outcome, task.folder) if is_pretraining else outcome
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdp_plugin.datasets import subsets
 from sdp_plugin.datasets.subsets import draw_examples, hash_ranks
 from sdp_plugin.errors import UserError
 
@@ -37,6 +38,16 @@ def test_seeds_differ():
 def test_a_known_draw_stays_as_it_is():
     # Pinned: results that name a seed must mean the same subset in every later version and on every machine.
     assert draw_examples(KEYS, LABELS, 2, seed=7).tolist() == [10, 77, 164, 199, 213, 216]
+
+
+def test_an_order_is_made_once_for_all_trainings_of_a_seed(monkeypatch):
+    made = []
+    order_of = subsets._order_of
+    monkeypatch.setattr(subsets, '_order_of', lambda digests: made.append(len(digests)) or order_of(digests))
+    keys = [f'a key of this test alone {index}' for index in range(20)]
+    for seed in (0, 1, 0, 1, 0):
+        hash_ranks(list(keys), seed, 'subset')
+    assert made == [20, 20]
 
 
 def test_purposes_are_independent():

@@ -10,6 +10,7 @@ from torch import nn
 
 from sdp_plugin.datasets.in_memory import clear_cache
 from sdp_plugin.engine import weight_gradients
+from sdp_plugin.engine.training_step import draws_random_numbers
 from sdp_plugin.registry import HOOKS
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -127,6 +128,30 @@ def test_weight_gradients_are_products_while_it_trains(small_config, monkeypatch
     assert seen
     assert {kind is not nn.Conv2d for kind in seen} == {product}
     assert {type(module) for module in _convolutions(runner)} == {nn.Conv2d}
+
+
+MOMENTUM = [dict(type='CosineAnnealingMomentum', T_max=2, by_epoch=True)]
+
+
+@pytest.mark.parametrize(('options', 'can'), [({}, True), ({'param_scheduler': MOMENTUM}, False)])
+def test_only_schedules_of_the_learning_rate_can_be_recorded(small_config, options, can):
+    runner, _ = trained(small_config(PCAM, max_epochs=1, **options))
+    assert runner.train_loop._can_be_captured() == can
+
+
+@pytest.mark.parametrize(
+    ('module', 'draws'),
+    [
+        (nn.Conv2d(2, 2, 1), False),
+        (nn.Dropout(0.0), False),
+        (nn.Dropout(0.1), True),
+        (nn.MultiheadAttention(4, 1), False),
+        (nn.MultiheadAttention(4, 1, dropout=0.1), True),
+    ],
+    ids=str,
+)
+def test_which_networks_draw_random_numbers(module, draws):
+    assert draws_random_numbers(nn.Sequential(module)) == draws
 
 
 def _convolutions(runner: Runner) -> list[nn.Module]:

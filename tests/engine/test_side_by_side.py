@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
 import weakref
 from functools import partial
@@ -107,6 +108,25 @@ def test_one_that_does_not_fit_alone_fails_and_the_others_do_not():
     assert (results[1], results[2]) == ('a trained', 'b trained')
 
 
+def test_a_chain_of_errors_that_bites_its_tail_is_let_go():
+    def failing():
+        error = ValueError('of itself')
+        raise error from error
+
+    assert isinstance(dict(run_side_by_side([failing]))[0], ValueError)
+
+
+def test_no_more_at_once_than_there_are_streams():
+    most = 0
+
+    def counting():
+        nonlocal most
+        most = max(most, sum(thread.name.startswith('training') for thread in threading.enumerate()))
+
+    assert len(dict(run_side_by_side([counting] * 40, at_once=40))) == 40
+    assert most == 32
+
+
 def test_what_a_training_that_failed_held_is_let_go():
     held = []
 
@@ -127,8 +147,6 @@ def test_what_a_training_that_failed_held_is_let_go():
 
 
 def test_on_a_cpu_one_follows_the_other():
-    if torch.cuda.is_available():
-        pytest.skip('this machine has a CUDA device')
     assert dict(run_side_by_side([in_company, in_company])) == {0: False, 1: False}
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -56,12 +59,48 @@ def test_the_forward_pass_is_the_same_bit_for_bit():
         assert torch.equal(convolution(inputs), expected)
 
 
-def test_frozen_weights_get_no_gradient():
-    frozen, trained = nn.Conv2d(32, 32, 3).requires_grad_(False), nn.Conv2d(32, 4, 3)
-    with weight_gradients_by_products(nn.Sequential(frozen, trained)):
-        trained(frozen(torch.randn(2, 32, 9, 9))).sum().backward()
+def test_frozen_weights_cost_no_product(monkeypatch):
+    products = []
+    monkeypatch.setattr(
+        weight_gradients, 'weight_gradient', lambda *args: products.append(args) or torch.zeros(32, 32, 3, 3)
+    )
+    first, frozen = nn.Conv2d(32, 32, 3), nn.Conv2d(32, 32, 3).requires_grad_(False)
+    with weight_gradients_by_products(nn.Sequential(first, frozen)):
+        frozen(first(torch.randn(2, 32, 9, 9))).sum().backward()
+    assert len(products) == 1
+    assert first.weight.grad is not None
     assert frozen.weight.grad is None
-    assert trained.weight.grad is not None
+
+
+def test_a_convolution_may_be_used_twice():
+    torch.manual_seed(0)
+    twice = nn.Conv2d(32, 32, 3, padding=1)
+    model = nn.Sequential(twice, nn.ReLU(), twice)
+    inputs = torch.randn(2, 32, 6, 6)
+    expected = _gradients(model, inputs)
+    with weight_gradients_by_products(model):
+        found = _gradients(model, inputs)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize('copied', [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_and_files_hold_ordinary_convolutions(copied):
+    model, inputs = nn.Sequential(nn.Conv2d(32, 8, 3)), torch.randn(2, 32, 9, 9)
+    with weight_gradients_by_products(model):
+        other = copied(model)
+    assert type(other[0]) is nn.Conv2d
+    assert torch.equal(other(inputs), model(inputs))
+
+
+def test_what_the_product_does_not_serve_is_left_to_the_library():
+    convolution, inputs = nn.Conv2d(32, 8, 3), torch.randn(2, 32, 9, 9)
+    with weight_gradients_by_products(convolution):
+        with torch.autocast('cpu', torch.bfloat16):
+            assert convolution(inputs).dtype == torch.bfloat16
+            convolution(inputs).sum().backward()
+        assert convolution(inputs[0]).shape == (8, 7, 7)
+        assert convolution(inputs[:0]).shape == (0, 8, 7, 7)
 
 
 def test_other_convolutions_are_left_alone_and_all_are_as_before_at_the_end():

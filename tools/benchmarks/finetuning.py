@@ -99,8 +99,9 @@ class _MemoryHook(Hook):
 
     largest = 0.0
 
-    def after_train_iter(self, *args, **kwargs) -> None:
-        if torch.cuda.is_available():
+    def after_train_iter(self, runner: Runner, *args, **kwargs) -> None:
+        # In the first epoch, which is not timed.
+        if torch.cuda.is_available() and runner.epoch == 0:
             _MemoryHook.largest = max(_MemoryHook.largest, torch.cuda.max_memory_allocated() / 1e9)
 
 
@@ -162,8 +163,13 @@ def peak(precision: torch.dtype, device: torch.device) -> dict[str, float]:
     kernel = torch.randn(128, 128, 3, 3, device=device, dtype=precision).contiguous(memory_format=torch.channels_last)
 
     def best(work: Callable[[], object], operations: float) -> float:
+        def repeated() -> None:
+            for _ in range(calls):
+                work()
+            _synchronise()
+
         def measured() -> float:
-            return seconds(lambda: ([work() for _ in range(calls)], _synchronise()))
+            return seconds(repeated)
 
         measured()
         return operations * calls / min(measured() for _ in range(5)) / 1e9
@@ -210,7 +216,7 @@ def measure_sides(args: argparse.Namespace, data_root: Path, folder: Path, devic
 
 def measure_together(args: argparse.Namespace, data_root: Path, folder: Path, device: torch.device) -> float:
     """Images a second in all of ``--together`` cells, whose epochs overlap; timed from the first end of
-    an epoch to the last.
+    an epoch to the last. What the others then still do of their first epochs is not counted.
     """
     precision = 'bfloat16' if has_bfloat16(device) else 'float32'
     configs = [
@@ -250,7 +256,7 @@ def memory(device: torch.device) -> dict[str, float]:
     """The most memory that was taken, in 10^9 bytes."""
     taken = {
         'this process': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
-        'the largest loader process of stock': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9,
+        'the largest child process': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9,
     }
     if device.type == 'cuda':
         taken['on the device'] = _MemoryHook.largest
@@ -272,6 +278,9 @@ def main() -> None:
         report['peak'] = {'float32': peak(torch.float32, device)}
         if has_bfloat16(device):
             report['peak']['bfloat16'] = peak(torch.bfloat16, device)
+        if device.type == 'cuda':
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         operations = report['operations_a_step'] = operations_of_a_step(cfg)
         measured = measure_sides(args, data_root, folder, device)
         if args.together and device.type == 'cuda':

@@ -1,7 +1,6 @@
 # One fine-tuning by the in-memory loop and by MMEngine's own, over paired seeds: loops_accuracy.py.
 name = 'loops'
 initialisations = {'Random': dict()}
-# Sixty: two such runs differ by some four points, of which a margin of two can only be told apart with many.
 # Short, and with a rate that falls fast, so that the last weights hardly depend on the last batches.
 finetune_options = {
     'max_epochs': 6,
@@ -12,4 +11,11 @@ finetune_options = {
     'precision': 'float32',
 }
 variants = {'in memory': dict(), 'reference': dict(finetune_options=dict(in_memory=False))}
-datasets = {'PCam': dict(config='finetune/resnet34_1xb32-100e_pcam.py', examples_per_class=[200], repeats=60)}
+datasets = {
+    'PCam': dict(
+        config='finetune/resnet34_1xb32-100e_pcam.py',
+        examples_per_class=[200],
+        # Runs of one seed differ by some 4 points: a margin of 2 needs many.
+        repeats=60,
+    )
+}

@@ -64,7 +64,10 @@ def image_ids(voc: Path, scribbles: Path | None, number: int) -> list[str]:
         raise UserError(
             'No image has all its files.',
             looked_for=f'files of one name in {voc}/JPEGImages, ' + ' and '.join(str(folder) for folder, _ in folders),
-            found=', '.join(f'{len(list(folder.glob("*" + end)))} {end} in {folder}' for folder, end in folders),
+            found=', '.join(
+                f'{len(list(folder.glob("*" + end)))} {end} in {folder}'
+                for folder, end in [(voc / 'JPEGImages', '.jpg'), *folders]
+            ),
             remedy='make scribbles of the masks with tools/scribbles.py synthesize, if you have none',
         )
     return ids[:number]

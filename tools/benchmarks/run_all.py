@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-r"""All benchmarks of this folder one after the other, each beside its peer, and one table of what they measured.
+r"""The benchmarks of speed one after the other, and one table of what they measured beside their peers.
 
 Every benchmark writes its numbers as JSON into --out. With --only, those of the others are taken from there; --only
 without a name makes the table anew. The table names the machine and the commands; --readme puts it into a Markdown
@@ -67,7 +67,12 @@ def _of_peak(side: Mapping) -> str:
 
 def _rows_of_next_cell(report: Mapping) -> Iterator[Row]:
     for name, start in report['starts'].items():
-        yield f'fine-tuning on PCam, seconds to the first iteration: {name}', spread(start['wall'], 2), '', ''
+        yield (
+            f"fine-tuning, files as large as PCam's, seconds to the first iteration: {name}",
+            spread(start['wall'], 2),
+            '',
+            '',
+        )
 
 
 def _rows_of_augmentation(report: Mapping) -> Iterator[Row]:
@@ -112,7 +117,9 @@ BENCHMARKS = {
     ),
     'next_cell': Benchmark('', '', '--cells 1', _rows_of_next_cell),
     'augmentation': Benchmark('--data-root {pcam}', '', '--rounds 1 --images 8 --batch-size 4', _rows_of_augmentation),
-    'pcam_reading': Benchmark('--data-root {pcam}', '', '--rounds 1 --patches 8', _rows_of_pcam),
+    'pcam_reading': Benchmark(
+        '--data-root {pcam}', '', '--rounds 1 --patches 16 --layouts contiguous auto-chunks', _rows_of_pcam
+    ),
     'pretraining_input': Benchmark(
         '{voc} --scribbles {scribbles}', '', '--rounds 1 --batches 1 --images 4', _rows_of_pretraining
     ),
@@ -158,7 +165,7 @@ def report_of(name: str, folder: Path) -> dict:
 def text_of(reports: Mapping[str, Mapping]) -> str:
     """The table and what has to be known about it, as Markdown."""
     finetuning = reports['finetuning']
-    machine = finetuning['machine']
+    machine = machine_of(reports)
     device = 'no GPU' if finetuning['device'].startswith('CPU') else finetuning['device']
     versions = ', '.join(f'{name} {version}' for name, version in machine['versions'].items())
     peaks = ', '.join(f'{kind} {speed:,.0f}' for kind, speed in finetuning['peak']['float32'].items())
@@ -169,7 +176,8 @@ def text_of(reports: Mapping[str, Mapping]) -> str:
         f'Measured on {machine["date"]}: {machine["processor"]}, {machine["cores"]} cores, {device}; '
         f'{machine["system"]}, Python {machine["python"]}, {versions}. Load before: {machine["load_before"]:.1f}.',
         f'Arithmetic peak in float32, 10⁹ operations a second: {peaks}. Most memory while fine-tuning: {memory}.',
-        f'Projected time of the 240 fine-tunings of Table 1 at these speeds, evaluation included: {", ".join(hours)}.',
+        'Projected time of the 240 fine-tunings of Table 1, evaluation included, if a pixel of CRC takes the time '
+        f'of one of PCam: {", ".join(hours)}.',
         '',
         table(('medians (least-greatest)', 'ours', "the peer's", 'times', 'in tools/benchmarks'), rows),
         '',
@@ -177,6 +185,21 @@ def text_of(reports: Mapping[str, Mapping]) -> str:
         '        --out work_dirs/benchmarks --readme README.md',
     ]
     return '\n'.join(lines)
+
+
+def machine_of(reports: Mapping[str, Mapping]) -> dict:
+    """The machine that all reports are of, with all versions, the days, and the load before the first benchmark.
+
+    Raises:
+        UserError: They are of different machines or versions.
+    """
+    machines = [report['machine'] for report in reports.values()]
+    for name in ('processor', 'cores', 'system', 'python'):
+        found = sorted({str(machine[name]) for machine in machines})
+        if len(found) > 1:
+            raise UserError('The reports are of different machines.', looked_for=f'one {name}', found=', '.join(found))
+    days = sorted({machine['date'] for machine in machines})
+    return machines[0] | dict(date=' to '.join(dict.fromkeys([days[0], days[-1]])))
 
 
 def around_the_table(path: Path) -> tuple[str, str]:

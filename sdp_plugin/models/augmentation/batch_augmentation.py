@@ -17,11 +17,10 @@ class BatchAugmentation:
     Args:
         settings (AugmentationSettings): What to do, see :func:`settings_from_pipeline`.
         threads (int): On a CPU, threads that share a batch. Defaults to 1.
-        chunk (int): On another device, images to work on at once; 1,024 of 96 pixels take some 0.9 GB. Defaults to
-            1024.
+        chunk (int): On another device, images to work on at once. Defaults to 1024.
     """
 
-    def __init__(self, settings: AugmentationSettings, threads: int = 1, chunk: int = 1024) -> None:
+    def __init__(self, settings: AugmentationSettings, threads: int = 1, chunk: int = batched.CHUNK) -> None:
         self.settings = settings
         self.threads = threads
         self.chunk = chunk
