@@ -137,12 +137,15 @@ def weight_gradient(
     columns = _columns(inputs, gradient.shape[2:], kernel_size, stride, padding, dilation)
     gradient = gradient.permute(0, 2, 3, 1)
     outputs, length = gradient.shape[3], columns.shape[3:].numel()
-    total = gradient.new_zeros(outputs, length)
     parts = math.ceil(columns.numel() * columns.element_size() / BYTES_OF_COLUMNS)
     parts = min(len(inputs), parts)
-    pairs = zip(gradient.tensor_split(parts), columns.tensor_split(parts), strict=True)
-    for of_outputs, seen in pairs:
-        total.addmm_(of_outputs.reshape(-1, outputs).t(), seen.reshape(-1, length))
+    factors = (
+        (of_outputs.reshape(-1, outputs).t(), seen.reshape(-1, length))
+        for of_outputs, seen in zip(gradient.tensor_split(parts), columns.tensor_split(parts), strict=True)
+    )
+    total = torch.mm(*next(factors))
+    for left, right in factors:
+        total.addmm_(left, right)
     return total.view(outputs, *columns.shape[3:]).permute(0, 3, 1, 2)
 
 
