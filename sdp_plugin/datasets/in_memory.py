@@ -7,6 +7,7 @@ on whole batches. Arrays are kept between trainings, so that the next one of a g
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import threading
 from collections import OrderedDict
@@ -189,10 +190,7 @@ def _fill(images: np.ndarray, records: Sequence[dict], transforms: Sequence[obje
 
     def fill_one(index: int) -> None:
         image = _transformed(records[index], transforms)
-        if image.shape != images.shape[1:]:
-            raise DoesNotFitError(
-                f'the images are of different sizes: {image.shape[:2]} after {images.shape[1:3]}, see the pipeline'
-            )
+        _check_size(image.shape, images)
         images[index] = image
 
     # Where the first transform reads HDF5, whose library serves one thread at a time, one thread does as well.
@@ -202,21 +200,34 @@ def _fill(images: np.ndarray, records: Sequence[dict], transforms: Sequence[obje
             pass
 
 
+def _check_size(shape: tuple[int, ...], images: np.ndarray) -> None:
+    if shape != images.shape[1:]:
+        raise DoesNotFitError(
+            f'the images are of different sizes: {shape[:2]} after {images.shape[1:3]}, see the pipeline'
+        )
+
+
 def _only_loads(record: dict, transforms: Sequence[object]) -> bool:
     """Whether what follows the loading leaves the image as it is, as resizing to its own size does."""
     return np.array_equal(_transformed(record, transforms), _transformed(record, transforms[:1]))
 
 
 def _fill_from_hdf5(images: np.ndarray, records: Sequence[dict], array: str) -> None:
-    of_file: dict[str, list[int]] = {}
-    for position, record in enumerate(records):
-        of_file.setdefault(record['h5_path'], []).append(position)
-    for path, positions in of_file.items():
-        for first in range(0, len(positions), IMAGES_A_READ):
-            some = positions[first : first + IMAGES_A_READ]
-            stored = read_images(path, np.array([records[position]['h5_index'] for position in some]), array)
-            # OpenCV turns the channels round ten times as fast as NumPy.
-            images[some] = cv2.cvtColor(stored.reshape(-1, *stored.shape[2:]), cv2.COLOR_RGB2BGR).reshape(stored.shape)
+    first = 0
+    for path, of_file in itertools.groupby(records, lambda record: record['h5_path']):
+        indices = np.array([record['h5_index'] for record in of_file])
+        for start in range(0, len(indices), IMAGES_A_READ):
+            stored = read_images(path, indices[start : start + IMAGES_A_READ], array)
+            _check_size(stored.shape[1:], images)
+            # OpenCV turns the channels round ten times as fast as NumPy, and without a copy.
+            target = images[first : first + len(stored)]
+            cv2.cvtColor(_as_one(stored), cv2.COLOR_RGB2BGR, dst=_as_one(target))
+            first += len(stored)
+
+
+def _as_one(images: np.ndarray) -> np.ndarray:
+    """Images of shape (N, H, W, 3) as one of shape (N * H, W, 3), a view."""
+    return images.reshape(-1, *images.shape[2:])
 
 
 def _transformed(record: dict, transforms: Sequence[object]) -> np.ndarray:

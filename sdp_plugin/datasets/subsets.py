@@ -45,18 +45,23 @@ def _one_copy(text: str) -> str:
 @lru_cache(maxsize=32)
 def _ranks(joined_keys: str, seed: int, purpose: str) -> np.ndarray:
     """The ranks of keys that are joined by NUL, kept for the other trainings of a grid with the same seed."""
-    keys = joined_keys.split('\0')
-    _check_distinct(keys)
     salt = hashlib.sha256(f'{purpose}\0{seed}\0'.encode())
     digests = []
-    for key in keys:
+    for key in _distinct_keys(joined_keys):
         salted = salt.copy()
-        salted.update(key.encode())
+        salted.update(key)
         digests.append(salted.digest())
     ranks = np.empty(len(digests), dtype=np.int64)
     ranks[_order_of(digests)] = np.arange(len(digests))
     ranks.flags.writeable = False
     return ranks
+
+
+@lru_cache(maxsize=4)
+def _distinct_keys(joined_keys: str) -> Sequence[bytes]:
+    """Keys that are joined by NUL, of which none is there twice, kept for other seeds."""
+    _check_distinct(joined_keys.split('\0'))
+    return joined_keys.encode().split(b'\0')
 
 
 def _order_of(digests: list[bytes]) -> np.ndarray:
@@ -66,6 +71,12 @@ def _order_of(digests: list[bytes]) -> np.ndarray:
     if len(order) > 1 and not np.diff(beginnings[order]).all():
         return np.array(sorted(range(len(digests)), key=digests.__getitem__))
     return order
+
+
+def clear_cache() -> None:
+    """Forget the ranks that are kept."""
+    for kept in (_one_copy, _distinct_keys, _ranks):
+        kept.cache_clear()
 
 
 def draw_examples(
@@ -122,10 +133,9 @@ def check_drawable(labels: np.ndarray, examples_per_class: int, names: dict[int,
             looked_for='examples_per_class=1 or more, or None for all',
             found=repr(examples_per_class),
         )
-    counts = Counter(labels.tolist())
-    if all(counts[index] >= examples_per_class for index in names):
+    fewest = min(_count_of_each(labels, names).values())
+    if fewest >= examples_per_class:
         return
-    fewest = min(counts[index] for index in names)
     raise UserError(
         'A class has too few examples in the training part.',
         looked_for=f'{examples_per_class} of each class',
@@ -157,8 +167,12 @@ def class_names_of(labels: np.ndarray, class_names: Sequence[str] | None) -> dic
 
 def count_classes(labels: np.ndarray, names: dict[int, str]) -> str:
     """How many examples each class has, as text for messages: ``'normal 12, tumour 30'``."""
-    counts = Counter(labels.tolist())
+    counts = _count_of_each(labels, names)
     return ', '.join(f'{name} {counts[index]}' for index, name in names.items())
+
+
+def _count_of_each(labels: np.ndarray, names: dict[int, str]) -> dict[int, int]:
+    return {index: int(np.count_nonzero(labels == index)) for index in names}
 
 
 def _check_seed(seed: int) -> None:

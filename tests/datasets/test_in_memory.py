@@ -60,6 +60,34 @@ def test_many_images_are_read_piece_by_piece(folders, monkeypatch):
     assert torch.equal(images_in_memory(dataset, 1, CPU).images, whole)
 
 
+def of_two_files(folders):
+    """A data set whose images lie in two files by turns."""
+    train, test = (
+        build(PCamDataset, folders[PCamDataset], split=split, serialize_data=False) for split in ('train', 'test')
+    )
+    pairs = zip(train.data_list, test.data_list, strict=False)
+    train.data_list = [record for pair in pairs for record in pair]
+    return train
+
+
+def test_images_of_two_files_keep_their_places(folders):
+    dataset = of_two_files(folders)
+    found = images_in_memory(dataset, 1, CPU).images
+    assert len(found) == len(dataset) > 4
+    for image, wanted in zip(found, dataset, strict=True):
+        np.testing.assert_array_equal(image.numpy(), wanted['img'])
+
+
+def test_files_of_different_image_sizes_are_refused(folders, monkeypatch):
+    dataset = of_two_files(folders)
+    sizes = iter([96, 48])
+    monkeypatch.setattr(
+        in_memory, 'read_images', lambda path, indices, array: np.zeros((len(indices), next(sizes), 96, 3), np.uint8)
+    )
+    with pytest.raises(DoesNotFitError, match='different sizes'):
+        images_in_memory(dataset, 1, CPU)
+
+
 def test_the_same_images_are_read_once(folders, monkeypatch):
     first = images_in_memory(build(PCamDataset, folders[PCamDataset], split='test'), 1, CPU)
     monkeypatch.setattr(in_memory, 'read_images', None)
