@@ -1,0 +1,149 @@
+"""What a GPU would run, on one that knows shapes and devices alone: nothing is read back, and nothing lies elsewhere.
+
+PyTorch's fake tensors refuse to be read and to be mixed with those of another device. Kernels, streams and graphs are
+left to the tests with the mark ``gpu``, and so is the backward pass, which needs a driver even for fake tensors.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from mmpretrain.registry import MODELS
+from torch import nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+from sdp_plugin.datasets.in_memory import ImagesInMemory
+from sdp_plugin.engine.in_memory_loop import Normalisation, TrainingBatches
+from sdp_plugin.engine.optimisers import fuse
+from sdp_plugin.engine.precision import autocast
+from sdp_plugin.engine.training_step import TrainingStep, class_scores
+from sdp_plugin.models.augmentation import batched, settings_from_pipeline
+from sdp_plugin.settings import load_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+RESNET, SWIN = 'resnet34_1xb32-100e_pcam.py', 'swin-tiny_1xb32-100e_pcam.py'
+OTHERS = sorted({path.name for path in CONFIGS.glob('finetune/*_pcam.py')} - {RESNET, SWIN})
+CASES = [
+    (RESNET, 'float32'),
+    (RESNET, 'bfloat16'),
+    ('resnet34_1xb32-200e_crc.py', 'bfloat16'),
+    (SWIN, 'bfloat16'),
+    *(pytest.param(leaf, 'bfloat16', marks=pytest.mark.slow) for leaf in OTHERS),
+]
+GPU = torch.device('cuda', 0)
+COUNT = 70  # two batches and a smaller one
+
+
+class _Loader:
+    sampler = range(COUNT)
+    batch_size = 32
+
+    def __len__(self) -> int:
+        return -(-COUNT // self.batch_size)
+
+
+class _NothingFromTheHost(TorchDispatchMode):
+    """Refuses arrays of the host: copying them makes the host wait, and a graph would not hold what they are."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+        arrays = [tensor for tensor in given if tensor.device.type == 'cpu' and tensor.dim()]
+        assert not arrays, f'{func} takes {[tuple(array.shape) for array in arrays]} from the host'
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    """The mode in which tensors may say that they are on a GPU."""
+    batched._tables.cache_clear()
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', lambda self: self.clone())
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        try:
+            torch.empty(1, device=GPU)
+        except RuntimeError as error:
+            pytest.skip(f'PyTorch {torch.__version__} fakes no GPU without a driver: {error}')
+        yield mode
+    batched._tables.cache_clear()
+
+
+@pytest.fixture
+def without_backward(monkeypatch):
+    """``without_backward(model)``: its gradients are there after ``backward``, and nothing ran."""
+
+    def give_gradients(model: nn.Module) -> None:
+        def backward(loss: torch.Tensor) -> None:
+            for parameter in model.parameters():
+                parameter.grad = torch.zeros_like(parameter)
+
+        monkeypatch.setattr(torch.Tensor, 'backward', backward)
+
+    return give_gradients
+
+
+def moved(model: nn.Module) -> nn.Module:
+    """Nothing but the places of tensors is moved; the fake ones cannot be swapped for real ones."""
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[name] = nn.Parameter(_there(parameter), parameter.requires_grad)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = _there(buffer)
+    return model
+
+
+def _there(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=GPU)
+
+
+def build(cfg) -> nn.Module:
+    """The network on the host, before anything is fake."""
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        preprocessor = dict(type='ClsDataPreprocessor', **cfg.data_preprocessor)
+        return MODELS.build({**cfg.model, 'data_preprocessor': preprocessor}).to(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(('leaf', 'computed_in'), CASES)
+def test_a_step_stays_on_the_device(leaf, computed_in, request):
+    precision = torch.bfloat16 if computed_in == 'bfloat16' else None
+    cfg = load_config(CONFIGS / 'finetune' / leaf, {})
+    model = build(cfg)
+    request.getfixturevalue('fake_gpu')
+    request.getfixturevalue('without_backward')(moved(model))
+    size = cfg.get('input_size', 96)
+    images = torch.zeros(COUNT, size, size, 3, dtype=torch.uint8, device=GPU)
+    images = ImagesInMemory(images, torch.zeros(COUNT, dtype=torch.int64, device=GPU))
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+        _, augmentation = settings_from_pipeline(cfg.train_dataloader.dataset.pipeline)
+    fuse(wrapper.optimizer, GPU, capturable=True)
+    step = TrainingStep(model.train(), wrapper, precision)
+    batches = TrainingBatches(_Loader(), images, augmentation, Normalisation(model), seed=0)
+    sizes = []
+    for inputs, labels in batches.of_epoch(0):
+        assert inputs.is_contiguous(memory_format=torch.channels_last)
+        with _NothingFromTheHost():
+            assert step(inputs, labels).device == inputs.device == labels.device == GPU
+        sizes.append(len(inputs))
+    assert sizes == [32, 32, 6]
+
+    model.eval()
+    with torch.no_grad(), autocast(precision, GPU):
+        scores = class_scores(model, Normalisation(model)(images.batch(torch.arange(10))))
+    assert (scores.device, scores.dtype) == (GPU, torch.float32)
+
+
+def test_reading_and_mixing_are_refused(fake_gpu):
+    on_gpu, on_host = torch.ones(2, device=GPU), torch.ones(2)
+    with pytest.raises(DataDependentOutputException):
+        on_gpu.sum().item()
+    with pytest.raises(RuntimeError, match='device'):
+        on_gpu + on_host
+    with _NothingFromTheHost(), pytest.raises(AssertionError, match='from the host'):
+        on_gpu.copy_(on_host)
