@@ -1,8 +1,18 @@
 """Models and losses that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
 from sdp_plugin.models.adapter import SegmentationBackbone
+from sdp_plugin.models.decode_heads import FCNHead, LightHamHead, SegformerHead, UPerHead
 from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
 from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
 
-__all__ = ['DeepLabV2Head', 'PartialCrossEntropyLoss', 'SegmentationBackbone', 'SegmentationPreprocessor']
+__all__ = [
+    'DeepLabV2Head',
+    'FCNHead',
+    'LightHamHead',
+    'PartialCrossEntropyLoss',
+    'SegformerHead',
+    'SegmentationBackbone',
+    'SegmentationPreprocessor',
+    'UPerHead',
+]

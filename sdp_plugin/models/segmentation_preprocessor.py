@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from sdp_plugin.datasets.transforms.packing import labelled_sample
 from sdp_plugin.registry import MODELS
+from sdp_plugin.transfer import on_device
 
 
 @MODELS.register_module()
@@ -26,8 +27,6 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         super().__init__(**kwargs)
         # The parent keeps it under different names in the forks and upstream.
         self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
-        # The host goes on while a batch in pinned memory is copied; from other memory it waits all the same.
-        self._non_blocking = True
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and pad.
@@ -41,9 +40,9 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         """
         if not isinstance(data['inputs'], Tensor):
             return super().forward(data, training)
-        data = self.cast_data(data)
-        images = self._normalised(data['inputs'])
-        labels, metas = data['data_samples']['labels'].long(), data['data_samples']['metas']
+        images = self._normalised(on_device(data['inputs'], self.device))
+        labels = on_device(data['data_samples']['labels'], self.device).long()
+        metas = data['data_samples']['metas']
         padding = self._padding(images)
         if any(padding):
             images = functional.pad(images, padding, value=self.pad_val)

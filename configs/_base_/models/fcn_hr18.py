@@ -14,7 +14,7 @@ model = dict(
                 num_modules=3, num_branches=4, block='BASIC', num_blocks=(4, ) * 4, num_channels=(18, 36, 72, 144)))),
     decode_head=dict(
         _delete_=True,
-        type='FCNHead',
+        type='sdp_plugin.FCNHead',
         in_channels=[18, 36, 72, 144],
         in_index=(0, 1, 2, 3),
         input_transform='resize_concat',

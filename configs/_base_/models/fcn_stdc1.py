@@ -19,7 +19,7 @@ model = dict(
         ffm_cfg=dict(in_channels=384, out_channels=256, scale_factor=4)),
     decode_head=dict(
         _delete_=True,
-        type='FCNHead',
+        type='sdp_plugin.FCNHead',
         in_channels=256,
         in_index=3,
         channels=256,
