@@ -56,7 +56,10 @@ class Turns:
 
     def __init__(self, jobs: Sequence[Callable[[], Any]], device: torch.device) -> None:
         self.device = device
-        self._baton = threading.Condition()
+        self._baton = threading.RLock()
+        # One each, so that a turn wakes the thread whose turn it is and no other.
+        self._caller = threading.Condition(self._baton)
+        self._job = [threading.Condition(self._baton) for _ in jobs]
         self._waiting = list(range(len(jobs)))  # whose turn it is comes first
         self._ended: list[tuple[int, Any]] = []
         self._held = True  # by the caller, who looks at what has ended
@@ -85,13 +88,14 @@ class Turns:
             try:
                 for _ in self._threads:
                     self._held = False
-                    self._baton.notify_all()
-                    self._baton.wait_for(lambda: self._ended)
+                    self._wake_next()
+                    self._caller.wait_for(lambda: self._ended)
                     yield self._ended.pop(0)
             finally:
                 self._stopped = True
-                self._baton.notify_all()
-                self._baton.wait_for(lambda: not self._waiting)
+                for job in self._job:
+                    job.notify()
+                self._caller.wait_for(lambda: not self._waiting)
                 _restore(caller, self.device)
                 torch.backends.cudnn.benchmark = tries_algorithms
 
@@ -105,7 +109,7 @@ class Turns:
         self._random_states[index] = _random_state(self.device)
         with self._baton:
             self._waiting.append(self._waiting.pop(0))
-            self._baton.notify_all()
+            self._wake_next()
             self._await_turn(index)
         _restore(self._random_states[index], self.device)
 
@@ -125,10 +129,14 @@ class Turns:
                 self._waiting.remove(index)
                 self._ended.append((index, result))
                 self._held = True
-                self._baton.notify_all()
+                self._caller.notify()
+
+    def _wake_next(self) -> None:
+        if self._waiting:
+            self._job[self._waiting[0]].notify()
 
     def _await_turn(self, index: int) -> None:
-        self._baton.wait_for(lambda: self._stopped or (not self._held and self._waiting[0] == index))
+        self._job[index].wait_for(lambda: self._stopped or (not self._held and self._waiting[0] == index))
         if self._stopped:
             raise StoppedError
 
