@@ -17,5 +17,5 @@ def on_device(values: Tensor, device: torch.device) -> Tensor:
         Tensor: The values; ``values`` itself where they are there already.
     """
     # From pageable memory the copy would make the host wait.
-    pinned = values.pin_memory() if device.type == 'cuda' else values
+    pinned = values.pin_memory() if device.type == 'cuda' and values.device.type == 'cpu' else values
     return pinned.to(device, non_blocking=True)

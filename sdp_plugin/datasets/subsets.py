@@ -74,7 +74,7 @@ def _order_of(digests: list[bytes]) -> np.ndarray:
 
 
 def clear_cache() -> None:
-    """Forget the ranks that are kept."""
+    """Forget the keys and ranks that are kept."""
     for kept in (_one_copy, _distinct_keys, _ranks):
         kept.cache_clear()
 
@@ -133,7 +133,7 @@ def check_drawable(labels: np.ndarray, examples_per_class: int, names: dict[int,
             looked_for='examples_per_class=1 or more, or None for all',
             found=repr(examples_per_class),
         )
-    fewest = min(_count_of_each(labels, names).values())
+    fewest = min(_count_of_each(labels, names).values(), default=0)
     if fewest >= examples_per_class:
         return
     raise UserError(

@@ -48,9 +48,9 @@ class LossOnDevice(BaseDecodeHead):
 
 
 def _pixel_accuracy(seg_logits: Tensor, seg_label: Tensor, ignore_index: int) -> Tensor:
-    labelled = torch.count_nonzero(seg_label != ignore_index).clamp(min=1)
-    # An unlabelled pixel is never counted as right: ignore_index is no class that argmax could return.
-    return 100.0 * torch.count_nonzero(seg_logits.argmax(dim=1) == seg_label) / labelled
+    labelled = seg_label != ignore_index
+    right = labelled & (seg_logits.argmax(dim=1) == seg_label)
+    return 100.0 * torch.count_nonzero(right) / torch.count_nonzero(labelled).clamp(min=1)
 
 
 @MODELS.register_module()

@@ -27,6 +27,8 @@ class SegmentationPreprocessor(SegDataPreProcessor):
         super().__init__(**kwargs)
         # The parent keeps it under different names in the forks and upstream.
         self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
+        # Lists of images whose memory the data loader has pinned are copied while the host goes on.
+        self._non_blocking = True
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and pad.

@@ -59,21 +59,33 @@ class _Loader:
         return -(-COUNT // self.batch_size)
 
 
-class _NothingFromTheHost(TorchDispatchMode):
-    """Refuses arrays of the host: copying them makes the host wait, and a graph would not hold what they are."""
+class _NothingBetweenHostAndDevice(TorchDispatchMode):
+    """Refuses copies from and to the host, which make it wait. Operations may take single numbers of the host."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        given = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
-        arrays = [tensor for tensor in given if tensor.device.type == 'cpu' and tensor.dim()]
-        assert not arrays, f'{func} takes {[tuple(array.shape) for array in arrays]} from the host'
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        given, made = _tensors((args, kwargs)), _tensors(result)
+        on_host = [tensor for tensor in given if tensor.device.type == 'cpu']
+        copies = any(word in str(func) for word in ('_to_copy', 'copy_'))
+        from_host = on_host if copies else [tensor for tensor in on_host if tensor.dim()]
+        assert not from_host, f'{func} takes {[tuple(tensor.shape) for tensor in from_host]} from the host'
+        to_host = [tensor for tensor in made if tensor.device.type == 'cpu' and len(on_host) < len(given)]
+        assert not to_host, f'{func} brings {[tuple(tensor.shape) for tensor in to_host]} to the host'
+        return result
+
+
+def _tensors(tree: object) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_flatten(tree)[0] if isinstance(leaf, torch.Tensor)]
 
 
 @pytest.fixture
 def fake_gpu(monkeypatch):
     """The mode in which tensors may say that they are on a GPU."""
     batched._tables.cache_clear()
-    monkeypatch.setattr(torch.Tensor, 'pin_memory', lambda self: self.clone())
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', _pinned)
+    # Without a driver autocast would compute in float32, with no more than a warning.
+    monkeypatch.setattr('torch.cuda.amp.common.amp_definitely_not_available', lambda: False)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda *args: True)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         try:
             torch.empty(1, device=GPU)
@@ -81,6 +93,11 @@ def fake_gpu(monkeypatch):
             pytest.skip(f'PyTorch {torch.__version__} fakes no GPU without a driver: {error}')
         yield mode
     batched._tables.cache_clear()
+
+
+def _pinned(tensor: torch.Tensor) -> torch.Tensor:
+    assert tensor.device.type == 'cpu', 'PyTorch pins memory of the host alone'
+    return tensor.clone()
 
 
 @pytest.fixture
@@ -98,7 +115,7 @@ def without_backward(monkeypatch):
 
 
 def moved(model: nn.Module) -> nn.Module:
-    """Nothing but the places of tensors is moved; the fake ones cannot be swapped for real ones."""
+    """The network with fake tensors of the same shapes and strides on the GPU for its own."""
     for module in model.modules():
         for name, parameter in module._parameters.items():
             if parameter is not None:
@@ -107,6 +124,15 @@ def moved(model: nn.Module) -> nn.Module:
             if buffer is not None:
                 module._buffers[name] = _there(buffer)
     return model
+
+
+def types_of_convolutions(model: nn.Module) -> set[torch.dtype]:
+    """A set that holds, after a forward pass, the types of what the trunk's convolutions give."""
+    found: set[torch.dtype] = set()
+    for module in model.backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda module, inputs, output: found.add(output.dtype))
+    return found
 
 
 def _there(tensor: torch.Tensor) -> torch.Tensor:
@@ -136,15 +162,17 @@ def test_a_step_stays_on_the_device(leaf, computed_in, request):
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         _, augmentation = settings_from_pipeline(cfg.train_dataloader.dataset.pipeline)
     fuse(wrapper.optimizer, GPU, capturable=True)
+    computed = types_of_convolutions(model)
     step = TrainingStep(model.train(), wrapper, precision)
     batches = TrainingBatches(_Loader(), images, augmentation, Normalisation(model), seed=0)
     sizes = []
     for inputs, labels in batches.of_epoch(0):
         assert inputs.is_contiguous(memory_format=torch.channels_last)
-        with _NothingFromTheHost():
+        with _NothingBetweenHostAndDevice():
             assert step(inputs, labels).device == inputs.device == labels.device == GPU
         sizes.append(len(inputs))
     assert sizes == [32, 32, 6]
+    assert computed == {precision or torch.float32}
 
     model.eval()
     with torch.no_grad(), autocast(precision, GPU):
@@ -164,13 +192,15 @@ def test_a_step_of_pretraining_stays_on_the_device(leaf, request):
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         wrapper = build_optim_wrapper(model, {**cfg.optim_wrapper, 'precision': 'bfloat16'})
     data = model.train().data_preprocessor(batch, training=True)
-    with _NothingFromTheHost():
+    computed = types_of_convolutions(model)
+    with _NothingBetweenHostAndDevice():
         # What train_step does, but for the batch, which comes from the host.
         with wrapper.optim_context(model):
             losses = model(**data, mode='loss')
         loss, to_log = model.parse_losses(losses)
         wrapper.update_params(loss)
     assert {value.device for value in to_log.values()} == {GPU}
+    assert computed == {torch.bfloat16}
 
 
 def test_reading_and_mixing_are_refused(fake_gpu):
@@ -179,5 +209,10 @@ def test_reading_and_mixing_are_refused(fake_gpu):
         on_gpu.sum().item()
     with pytest.raises(RuntimeError, match='device'):
         on_gpu + on_host
-    with _NothingFromTheHost(), pytest.raises(AssertionError, match='from the host'):
-        on_gpu.copy_(on_host)
+    number = on_host.sum()
+    with _NothingBetweenHostAndDevice():
+        for values in (on_host, number):
+            with pytest.raises(AssertionError, match='from the host'):
+                values.to(GPU)
+        with pytest.raises(AssertionError, match='to the host'):
+            on_gpu.cpu()
