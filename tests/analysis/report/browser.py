@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Browser:
     """A context manager: one window, whose size and colour scheme can be set, and what it logs."""
 
     def __enter__(self) -> Browser:
+        self.events: list[dict[str, Any]] = []
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.driver = subprocess.Popen(
             [DRIVER, '--port=0'], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -46,7 +48,6 @@ class Browser:
         self.session = f'/session/{answer["sessionId"]}'
         # The page that a new window shows asks for hundreds of files of its own.
         self._ask(f'{self.session}/url', {'url': 'about:blank'})
-        self.messages(), self.requests()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,20 +62,29 @@ class Browser:
             self.profile.cleanup()
 
     def open(self, path: Path, *, width: int = 1400, height: int = 900, dark: bool = False, media: str = '') -> None:
-        """Show a file."""
+        """Show a file, once all of it is loaded. What was logged before is forgotten."""
         self.devtools(
             'Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
         scheme = {'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}
         self.devtools('Emulation.setEmulatedMedia', media=media, features=[scheme])
+        self.messages(), self._read_events()
+        self.events = []
         self._ask(f'{self.session}/url', {'url': path.resolve().as_uri()})
+        # On a busy machine chromedriver's answer can come while the page before is still shown.
+        self._wait_for(self._is_loaded)
 
     def run(self, script: str) -> Any:
         """The value that the body of a JavaScript function returns."""
         return self._ask(f'{self.session}/execute/sync', {'script': script, 'args': []})
 
     def press(self, *keys: str) -> None:
-        """Press and release keys, by their names in the DevTools protocol."""
+        """Press and release keys, by their names in the DevTools protocol.
+
+        Chromium drops keys until it has painted something of a page.
+        """
+        painted = 'return performance.getEntriesByName("first-contentful-paint").length'
+        self._wait_for(lambda: self.run(painted))
         for key in keys:
             for kind in ('keyDown', 'keyUp'):
                 self.devtools('Input.dispatchKeyEvent', type=kind, key=key, code=key, windowsVirtualKeyCode=9)
@@ -88,22 +98,38 @@ class Browser:
         path.write_bytes(base64.b64decode(self.devtools('Page.captureScreenshot', **arguments)['data']))
 
     def messages(self) -> list[str]:
-        """What the page wrote to the console since the last call, with errors of the browser."""
+        """What the page wrote to the console since it was opened or this was last called, with the browser's errors."""
         return [entry['message'] for entry in self._ask(f'{self.session}/se/log', {'type': 'browser'})]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked for since the last call."""
-        entries = self._ask(f'{self.session}/se/log', {'type': 'performance'})
-        messages = [json.loads(entry['message'])['message'] for entry in entries]
+        """The addresses that were asked for since a page was opened."""
         return [
-            message['params']['request']['url']
-            for message in messages
-            if message['method'] == 'Network.requestWillBeSent'
+            event['params']['request']['url']
+            for event in self._read_events()
+            if event['method'] == 'Network.requestWillBeSent'
         ]
 
     def devtools(self, command: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol."""
         return self._ask(f'{self.session}/goog/cdp/execute', {'cmd': command, 'params': parameters})
+
+    def _read_events(self) -> list[dict[str, Any]]:
+        """The events of the DevTools protocol since a page was opened."""
+        entries = self._ask(f'{self.session}/se/log', {'type': 'performance'})
+        self.events += [json.loads(entry['message'])['message'] for entry in entries]
+        return self.events
+
+    def _is_loaded(self) -> bool:
+        methods = [event['method'] for event in self._read_events()]
+        arrived = methods.index('Page.frameNavigated') if 'Page.frameNavigated' in methods else len(methods)
+        return 'Page.frameStoppedLoading' in methods[arrived:]
+
+    @staticmethod
+    def _wait_for(happened: Callable[[], Any], seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while not happened():
+            assert time.monotonic() < end, f'waited {seconds} s for the browser'
+            time.sleep(0.02)
 
     def _ask(self, path: str, values: dict) -> Any:
         request = urllib.request.Request(self.address + path, json.dumps(values).encode(), method='POST')
