@@ -127,8 +127,8 @@ def main() -> None:
         for task in tasks[1:]:
             start_cell(task)
         forget_subsets()
-        starts['the next cell, another subset'] = [start_cell(task) for task in tasks[1:]]
-        starts['the next cell, a subset in memory already'] = [start_cell(task) for task in tasks[1:]]
+        starts['the next cell, another seed, its patches in the page cache'] = [start_cell(task) for task in tasks[1:]]
+        starts['the next cell, its patches in this process already'] = [start_cell(task) for task in tasks[1:]]
         if args.profile:
             profile = cProfile.Profile()
             another = task_of(args.cells + 1, args, args.data_root or folder, folder / 'cells')
