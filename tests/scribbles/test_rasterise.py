@@ -164,7 +164,7 @@ def test_many_segments_are_drawn_as_few_are(seed):
 
 def test_absurdly_many_points_do_not_exhaust_the_memory():
     points = np.random.default_rng(0).uniform(-500, 1000, (50_000, 2))
-    begin = time.perf_counter()
+    begin = time.process_time()
     mask = rasterise(ScribbleSet((Stroke(points, 1),), 500, 375))
     assert (mask == 1).all()
-    assert time.perf_counter() - begin < 60
+    assert time.process_time() - begin < 60
