@@ -63,7 +63,7 @@ CASES = [
             'custom_hooks.0.input_size': 64,
         },
     ),
-    (CLASSES, 'crop_size', (33, 44), {'train_dataloader.dataset.pipeline.4.crop_size': (33, 44)}),
+    (CLASSES, 'crop_size', (33, 44), {'train_dataloader.dataset.pipeline.3.crop_size': (33, 44)}),
     (CLASSES, 'num_workers', 1, {f'{part}_dataloader.num_workers': 1 for part in ('train', 'test')}),
 ]
 IDS = [f'{path.stem}-{name}' for path, name, _, _ in CASES]

@@ -4,12 +4,14 @@ from sdp_plugin.models.adapter import SegmentationBackbone
 from sdp_plugin.models.decode_heads import FCNHead, LightHamHead, SegformerHead, UPerHead
 from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
+from sdp_plugin.models.multi_label_preprocessor import MultiLabelPreprocessor
 from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
 
 __all__ = [
     'DeepLabV2Head',
     'FCNHead',
     'LightHamHead',
+    'MultiLabelPreprocessor',
     'PartialCrossEntropyLoss',
     'SegformerHead',
     'SegmentationBackbone',

@@ -19,7 +19,7 @@ from sdp_plugin.settings import load_config
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
 LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
-NUM_SHIPPED = 57
+NUM_SHIPPED = 58
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
@@ -33,7 +33,7 @@ def test_all_configs_are_found():
     assert {path.name for path in CONFIGS.iterdir()} == {'_base_', 'grids', *FOLDERS}
     assert {Path(leaf).parent.name for leaf in LEAVES} == set(FOLDERS)
     assert len(SEGMENTATION) >= 4
-    assert len(CLASS_LABELS) >= 3
+    assert len(CLASS_LABELS) >= 4
     assert set(FINETUNE_EPOCHS) <= set(LEAVES)
 
 
@@ -140,12 +140,11 @@ def test_scribbles_are_drawn_three_pixels_wide_after_rescaling(variant, loading)
     assert transforms_of(cfg).index('RandomRescale' if variant else 'LoadImage') < transforms_of(cfg).index(loading)
 
 
-@pytest.mark.parametrize('labels', ['masks', 'scribbles'])
-def test_ordinary_input_gives_the_same_batches(small_config, labels):
-    """Of one random state: the fast input's images differ by the rounding of a re-scaled part, its labels not."""
+def batches_of_both_inputs(small_config, leaf: str) -> list[dict]:
+    """The first batch of a config and of its ordinary input, of one random state and ready for the network."""
     batches = []
     for variant in ('', '_ordinary-input'):
-        cfg = small_config(f'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-{labels}-321x321{variant}.py')
+        cfg = small_config(f'pretrain/{leaf}{variant}.py')
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
             model = build_model(cfg)
@@ -154,12 +153,26 @@ def test_ordinary_input_gives_the_same_batches(small_config, labels):
     fast, ordinary = batches
     assert fast['inputs'].shape == ordinary['inputs'].shape == (2, 3, 33, 33)
     assert fast['inputs'].is_contiguous(memory_format=torch.channels_last)
+    # The fast input's images differ by the rounding of a re-scaled part.
     assert (fast['inputs'] - ordinary['inputs']).abs().max() < 0.06
+    return batches
+
+
+@pytest.mark.parametrize('labels', ['masks', 'scribbles'])
+def test_ordinary_input_gives_the_same_batches(small_config, labels):
+    fast, ordinary = batches_of_both_inputs(small_config, f'deeplabv2_r34-d8_1xb10-40k_voc12-{labels}-321x321')
     for ours, theirs in zip(fast['data_samples'], ordinary['data_samples'], strict=True):
         assert torch.equal(ours.gt_sem_seg.data, theirs.gt_sem_seg.data)
         assert (ours.gt_sem_seg.data != 255).any()
         for key in ('img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'padding_size'):
             assert ours.get(key) == theirs.get(key), key
+
+
+def test_ordinary_input_gives_the_same_classes(small_config):
+    fast, ordinary = batches_of_both_inputs(small_config, 'resnet34_1xb10-40k_voc12-classes-321x321')
+    for ours, theirs in zip(fast['data_samples'], ordinary['data_samples'], strict=True):
+        assert torch.equal(ours.gt_score, theirs.gt_score.float())
+        assert ours.gt_score.any()
 
 
 @pytest.mark.parametrize('leaf', [SEGMENTATION[0], CLASS_LABELS[0]])
@@ -235,7 +248,7 @@ def test_class_label_loss_is_the_mean_binary_cross_entropy(leaf):
     cfg = read(leaf)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         head = MODELS.build(cfg.model.head)
-        preprocessor = MODELS.build(dict(type='ClsDataPreprocessor', **cfg.data_preprocessor))
+        preprocessor = MODELS.build(cfg.data_preprocessor)
     labels = [[0, 19], [], [7]]
     samples = [DataSample().set_gt_label(torch.tensor(present, dtype=torch.long)) for present in labels]
     images = [torch.zeros(3, 8, 8, dtype=torch.uint8) for _ in labels]

@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import FUNCTIONS, MODELS, TRANSFORMS, DefaultScope
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from sdp_plugin.datasets.in_memory import ImagesInMemory
-from sdp_plugin.datasets.transforms.packing import PackBytes, collate_bytes
 from sdp_plugin.engine.in_memory_loop import Normalisation, TrainingBatches
 from sdp_plugin.engine.optimisers import fuse
 from sdp_plugin.engine.precision import autocast
@@ -45,6 +44,7 @@ OTHER_PRETRAINING = sorted(
 )
 PRETRAINING = [
     'deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py',
+    'resnet34_1xb10-40k_voc12-classes-321x321.py',
     *(pytest.param(leaf, marks=pytest.mark.slow) for leaf in OTHER_PRETRAINING),
 ]
 GPU = torch.device('cuda', 0)
@@ -143,7 +143,7 @@ def build(cfg) -> nn.Module:
     """The network on the host, before anything is fake."""
     model = dict(cfg.model)
     if 'data_preprocessor' not in model:  # MMPretrain's configs have it beside the network
-        model['data_preprocessor'] = dict(type='ClsDataPreprocessor', **cfg.data_preprocessor)
+        model['data_preprocessor'] = {'type': 'ClsDataPreprocessor', **cfg.data_preprocessor}
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         return MODELS.build(model).to(memory_format=torch.channels_last)
 
@@ -184,8 +184,11 @@ def test_a_step_stays_on_the_device(leaf, computed_in, request):
 def test_a_step_of_pretraining_stays_on_the_device(leaf, request):
     cfg = load_config(CONFIGS / 'pretrain' / leaf, {})
     model = build(cfg)
-    record = dict(img=np.zeros((321, 321, 3), np.uint8), gt_seg_map=np.zeros((321, 321), np.uint8))
-    batch = collate_bytes([PackBytes()(record)] * 4)
+    record = dict(
+        img=np.zeros((321, 321, 3), np.uint8), gt_seg_map=np.zeros((321, 321), np.uint8), gt_label=np.array([3, 7])
+    )
+    packing = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[-1])
+    batch = FUNCTIONS.get(cfg.train_dataloader.collate_fn.type)([packing(record)] * 4)
     request.getfixturevalue('fake_gpu')
     request.getfixturevalue('without_backward')(moved(model))
     model.data_preprocessor._device = GPU

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Images a second that one core prepares for pre-training: our input beside MMSegmentation's stock transforms.
+"""Images a second that one core prepares for pre-training: our input beside the libraries' stock transforms.
 
 Stock loads, re-scales by 0.5 to 1.5, crops, flips and packs with MMSegmentation's own transforms; the labels are the
-same index PNGs, or scribbles drawn beforehand into index PNGs. Ours is the pipeline of our configs. Both sides run in
-one process and in turn, over the same images in random order, in batches, with and without their data preprocessor
-(normalisation, stacking, padding: in training it runs on the device). What counts is the processor time that they
-take. Our decoding beforehand is timed apart.
+same index PNGs, or scribbles drawn beforehand into index PNGs. For class labels it is MMPretrain's transforms, and the
+classes stand in its annotation file. Ours is the pipeline of our configs. Both sides run in one process and in turn,
+over the same images in random order, in batches, with and without their data preprocessor (normalisation, stacking,
+padding: in training it runs on the device). What counts is the processor time that they take. Our decoding beforehand
+is timed apart.
 
 Where there are no scribbles for the images, make some:
   python tools/scribbles.py synthesize data/VOCdevkit/VOC2012/SegmentationClassAug scribbles
@@ -17,6 +18,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,20 +32,22 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS, DefaultScope
 
+from sdp_plugin.datasets.voc import FOREGROUND_CLASSES
 from sdp_plugin.errors import UserError, exits_on_user_error
-from sdp_plugin.scribbles.formats.index_png import write_index_png
+from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'pretrain'
-CONFIG = 'deeplabv2_r34-d8_1xb10-40k_voc12-{labels}-321x321.py'
+SEGMENTATION = 'deeplabv2_r34-d8_1xb10-40k_voc12-{labels}-321x321.py'
+CLASSIFICATION = 'resnet34_1xb10-40k_voc12-classes-321x321.py'
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('voc', type=Path, help='VOC2012, with JPEGImages and SegmentationClassAug')
-    parser.add_argument('--scribbles', type=Path, help='folder of ScribbleSup XMLs; without it only masks are measured')
+    parser.add_argument('--scribbles', type=Path, help='folder of ScribbleSup XMLs; without it they are not measured')
     parser.add_argument('--images', type=int, default=200, metavar='N', help='images to read (default: %(default)s)')
     parser.add_argument('--batches', type=int, default=20, metavar='N', help='batches a measurement (default: 20)')
     parser.add_argument('--batch-size', type=int, default=10, metavar='N', help='(default: %(default)s)')
@@ -107,12 +111,37 @@ def longest_sides(voc: Path, ids: Path) -> tuple[int, int]:
     return side, side
 
 
+def stock_class_dataset(voc: Path, ids: Path, crop_size: tuple[int, int]) -> dict:
+    """MMPretrain's data set of several classes an image and its transforms, with our sizes."""
+    names = ids.read_text().split()
+    classes = {name: read_index_png(voc / 'SegmentationClassAug' / f'{name}.png') for name in names}
+    records = [
+        dict(img_path=f'{name}.jpg', gt_label=[int(i) - 1 for i in np.unique(mask) if i not in (0, 255)])
+        for name, mask in classes.items()
+    ]
+    annotations = ids.with_suffix('.json')
+    annotations.write_text(json.dumps(dict(metainfo=dict(classes=FOREGROUND_CLASSES), data_list=records)))
+    return dict(
+        type='MultiLabelDataset',
+        ann_file=str(annotations),
+        data_prefix=str(voc / 'JPEGImages'),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='RandomResize', scale=longest_sides(voc, ids), ratio_range=(0.5, 1.5), keep_ratio=True),
+            dict(type='RandomCrop', crop_size=crop_size, pad_if_needed=True),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs'),
+        ],
+    )
+
+
 def our_config(voc: Path, ids: Path, labels: str, scribbles: Path | None) -> Config:
+    config = CLASSIFICATION if labels == 'class labels' else SEGMENTATION.format(labels=labels)
     options = dict(data_root=str(voc), num_workers=0)
     options['train_dataloader.dataset.ann_file'] = str(ids.absolute())
     if labels == 'scribbles':
         options['scribbles'] = str(scribbles.absolute())
-    return load_config(CONFIGS / CONFIG.format(labels=labels), options)
+    return load_config(CONFIGS / config, options)
 
 
 class Side:
@@ -134,25 +163,37 @@ class Side:
 
 
 def check_batch(batch: dict, size: int, crop_size: tuple[int, int]) -> None:
-    shapes = {tuple(sample.gt_sem_seg.data.shape) for sample in batch['data_samples']}
-    if tuple(batch['inputs'].shape) != (size, 3, *crop_size) or shapes != {(1, *crop_size)}:
-        raise AssertionError(f'a batch of {tuple(batch["inputs"].shape)} with labels of {shapes}')
+    """Check that a batch holds what is to be compared."""
+    labels = {
+        tuple(sample.gt_sem_seg.data.shape if 'gt_sem_seg' in sample else sample.gt_score.shape)
+        for sample in batch['data_samples']
+    }
+    if tuple(batch['inputs'].shape) != (size, 3, *crop_size) or labels not in (
+        {(1, *crop_size)},
+        {(len(FOREGROUND_CLASSES),)},
+    ):
+        raise AssertionError(f'a batch of {tuple(batch["inputs"].shape)} with labels of {labels}')
 
 
 def measure(args: argparse.Namespace, labels: str, ids: Path, stock_labels: Path) -> dict:
     """Measure both sides with one kind of label."""
     cfg = our_config(args.voc, ids, labels, args.scribbles)
-    preprocessor = dict(cfg.model.data_preprocessor)
-    stock = dict(preprocessor, type='SegDataPreProcessor')
-    with DefaultScope.overwrite_default_scope('mmseg'):
+    crop_size = tuple(cfg.crop_size)
+    if labels == 'class labels':
+        preprocessor, stock_type = dict(cfg.data_preprocessor), 'ClsDataPreprocessor'
+        dataset = stock_class_dataset(args.voc, ids, crop_size)
+    else:
+        preprocessor, stock_type = dict(cfg.model.data_preprocessor), 'SegDataPreProcessor'
+        dataset = stock_dataset(args.voc, ids, stock_labels, crop_size)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
         sides = {
-            'stock': Side(stock_dataset(args.voc, ids, stock_labels, tuple(cfg.crop_size)), pseudo_collate, stock),
+            'stock': Side(dataset, pseudo_collate, dict(preprocessor, type=stock_type)),
             'ours': Side(
                 cfg.train_dataloader.dataset, FUNCTIONS.get(cfg.train_dataloader.collate_fn.type), preprocessor
             ),
         }
         for side in sides.values():
-            check_batch(side.batch(args.batch_size, preprocess=True), args.batch_size, tuple(cfg.crop_size))
+            check_batch(side.batch(args.batch_size, preprocess=True), args.batch_size, crop_size)
         speeds = {}
         for name, preprocess in {'loading': False, 'loading_and_preprocessor': True}.items():
             measures = {
@@ -188,7 +229,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         list_file = Path(folder) / 'ids.txt'
         list_file.write_text('\n'.join(ids) + '\n')
-        report['labels'].append(measure(args, 'masks', list_file, args.voc / 'SegmentationClassAug'))
+        for labels in ('masks', 'class labels'):
+            report['labels'].append(measure(args, labels, list_file, args.voc / 'SegmentationClassAug'))
         if args.scribbles:
             draw_scribbles(args.scribbles, ids, Path(folder))
             report['labels'].append(measure(args, 'scribbles', list_file, Path(folder)))

@@ -5,14 +5,18 @@ batch_size = 10
 num_workers = 4
 decode_first = True  # once, into memory or, where it is too small, into files that may be deleted
 cache_dir = None  # the folder of those files; None is data_root
+# The crop draws and does what RandomRescale, RandomLabelledCrop and RandomFlip do; see the _ordinary-input config.
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='sdp_plugin.LoadMask'),
-    dict(type='sdp_plugin.ClassLabelsFromMask'),
-    dict(type='sdp_plugin.RandomRescale', ratio_range=(0.5, 1.5)),
-    dict(type='sdp_plugin.RandomLabelledCrop', crop_size=crop_size, min_labelled=0),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackInputs')
+    dict(type='sdp_plugin.ClassLabelsFromMask', keep_mask=False),
+    dict(
+        type='sdp_plugin.RandomRescaledCrop',
+        crop_size=crop_size,
+        ratio_range=(0.5, 1.5),
+        flip_prob=0.5,
+        min_labelled=0),
+    dict(type='sdp_plugin.PackClassLabels')
 ]
 test_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
@@ -25,6 +29,7 @@ train_dataloader = dict(
     num_workers=num_workers,
     persistent_workers=True,
     drop_last=True,
+    collate_fn=dict(type='sdp_plugin.collate_class_labels'),
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.VOCClassLabelDataset',

@@ -1,7 +1,12 @@
 # ResNet-34 for several classes an image: sigmoid and binary cross-entropy, averaged over images and classes as
 # torch.nn.BCEWithLogitsLoss does. MMPretrain sums over the classes, hence the weight of 1 / 20.
 data_preprocessor = dict(
-    num_classes=20, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True, to_onehot=True)
+    type='sdp_plugin.MultiLabelPreprocessor',
+    num_classes=20,
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+    to_onehot=True)
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -1,5 +1,6 @@
 """Transforms that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
+from sdp_plugin.datasets.transforms.class_label_packing import PackClassLabels, collate_class_labels
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_masks import ClassLabelsFromMask, LoadClassLabels, LoadMask
@@ -19,9 +20,11 @@ __all__ = [
     'LoadScribbles',
     'LoadStrokes',
     'PackBytes',
+    'PackClassLabels',
     'RandomCrop',
     'RandomLabelledCrop',
     'RandomRescale',
     'RandomRescaledCrop',
     'collate_bytes',
+    'collate_class_labels',
 ]

@@ -74,6 +74,11 @@ class ClassLabelsFromMask(BaseTransform):
     Required Keys:
 
     - gt_seg_map
+    - seg_fields, with ``keep_mask=False``
+
+    Modified Keys:
+
+    - gt_seg_map and its name in seg_fields go, with ``keep_mask=False``
 
     Added Keys:
 
@@ -82,21 +87,30 @@ class ClassLabelsFromMask(BaseTransform):
     Args:
         background_index (int): Index of the background, below all foreground classes. Defaults to 0.
         ignore_index (int): Index of pixels without a class. Defaults to 255.
+        keep_mask (bool): Keep the mask for the transforms that follow. Where none needs it, they are faster without.
+            Defaults to True.
     """
 
-    def __init__(self, background_index: int = 0, ignore_index: int = IGNORE_INDEX) -> None:
+    def __init__(self, background_index: int = 0, ignore_index: int = IGNORE_INDEX, keep_mask: bool = True) -> None:
         self.background_index = background_index
         self.ignore_index = ignore_index
+        self.keep_mask = keep_mask
 
     def transform(self, results: dict) -> dict:
         """Add the labels to the record."""
         present = np.flatnonzero(np.bincount(results['gt_seg_map'].ravel(), minlength=self.ignore_index + 1))
         foreground = present[(present > self.background_index) & (present != self.ignore_index)]
         results['gt_label'] = foreground - (self.background_index + 1)
+        if not self.keep_mask:
+            del results['gt_seg_map']
+            results['seg_fields'] = [key for key in results['seg_fields'] if key != 'gt_seg_map']
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}(background_index={self.background_index}, ignore_index={self.ignore_index})'
+        return (
+            f'{type(self).__name__}(background_index={self.background_index}, ignore_index={self.ignore_index}, '
+            f'keep_mask={self.keep_mask})'
+        )
 
 
 @TRANSFORMS.register_module()

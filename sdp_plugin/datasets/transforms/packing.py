@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.structures import PixelData
+from mmengine.structures import BaseDataElement, PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -36,8 +36,7 @@ class PackBytes(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Pack the record."""
-        metas = {key: results[key] for key in META_KEYS if key in results}
-        sample = labelled_sample(torch.from_numpy(results['gt_seg_map'])[None], metas)
+        sample = labelled_sample(torch.from_numpy(results['gt_seg_map'])[None], metas_of(results))
         return dict(inputs=torch.from_numpy(results['img']).permute(2, 0, 1), data_samples=sample)
 
     def __repr__(self) -> str:
@@ -45,14 +44,29 @@ class PackBytes(BaseTransform):
 
 
 def labelled_sample(labels: Tensor, metas: Mapping[str, object]) -> SegDataSample:
-    """A sample of labels, shape (1, H, W), and what else is known of it.
-
-    ``SegDataSample(metainfo=...)`` makes a deep copy, which costs as much as re-scaling a mask.
-    """
+    """A sample of labels, shape (1, H, W), and what else is known of it."""
     sample = SegDataSample(gt_sem_seg=PixelData(data=labels))
+    set_metas(sample, metas)
+    return sample
+
+
+def metas_of(results: Mapping[str, object]) -> dict[str, object]:
+    """What a record knows of its image beside the labels."""
+    return {key: results[key] for key in META_KEYS if key in results}
+
+
+def set_metas(sample: BaseDataElement, metas: Mapping[str, object]) -> None:
+    """Let a sample say what is known of its image.
+
+    As an argument of the sample, ``metainfo`` is copied deeply, which costs as much as re-scaling a mask.
+    """
     for key, value in metas.items():
         sample.set_field(value, key, field_type='metainfo')
-    return sample
+
+
+def collate_images(samples: Sequence[dict]) -> Tensor:
+    """The images of packed samples of one size: uint8, shape (N, 3, H, W) in channels-last order."""
+    return default_collate([sample['inputs'].permute(1, 2, 0) for sample in samples]).permute(0, 3, 1, 2)
 
 
 @FUNCTIONS.register_module()
@@ -68,7 +82,6 @@ def collate_bytes(samples: Sequence[dict]) -> dict:
         dict: ``inputs``, uint8, shape (N, 3, H, W) in channels-last order, and ``data_samples``, a dict of ``labels``,
         uint8, shape (N, 1, H, W), and ``metas``, the N dicts of what else is known.
     """
-    images = default_collate([sample['inputs'].permute(1, 2, 0) for sample in samples])
     labels = default_collate([sample['data_samples'].gt_sem_seg.data for sample in samples])
     metas = [sample['data_samples'].metainfo for sample in samples]
-    return dict(inputs=images.permute(0, 3, 1, 2), data_samples=dict(labels=labels, metas=metas))
+    return dict(inputs=collate_images(samples), data_samples=dict(labels=labels, metas=metas))

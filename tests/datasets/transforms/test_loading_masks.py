@@ -60,6 +60,18 @@ def test_classes_follow_the_crop(mask):
     assert ClassLabelsFromMask()(dict(gt_seg_map=mask[1:, :2]))['gt_label'].tolist() == []
 
 
+def test_a_mask_that_nobody_needs_goes(mask):
+    record = dict(gt_seg_map=mask, seg_fields=['gt_seg_map', 'other'])
+    kept = ClassLabelsFromMask()(dict(record))
+    assert kept['gt_seg_map'] is mask
+    assert kept['seg_fields'] == record['seg_fields']
+    without = ClassLabelsFromMask(keep_mask=False)(dict(record))
+    assert without['gt_label'].tolist() == kept['gt_label'].tolist()
+    assert 'gt_seg_map' not in without
+    assert without['seg_fields'] == ['other']
+    assert record['seg_fields'] == ['gt_seg_map', 'other']
+
+
 def test_detection_files_give_each_class_once_and_sorted(tmp_path):
     path = detection_file(tmp_path / 'a.xml', 'tvmonitor', 'person', 'aeroplane', 'person')
     assert LoadClassLabels()(dict(annotation_path=path))['gt_label'].tolist() == [0, 14, 19]

@@ -79,6 +79,19 @@ def test_masks_come_out_as_from_the_three_transforms(shape, crop_size):
         assert np.random.random() == after
 
 
+@pytest.mark.parametrize('shape', SIZES)
+def test_images_without_masks_come_out_as_from_the_three_transforms(shape):
+    reference = [RandomRescale(), RandomLabelledCrop(48, min_labelled=0), RandomFlip(prob=0.5)]
+    ours = [RandomRescaledCrop(48, min_labelled=0)]
+    for seed in SEEDS:
+        found, expected = (run(transforms, dict(img=image_of(shape)), seed) for transforms in (ours, reference))
+        assert found['img'].shape == (48, 48, 3)
+        difference = np.abs(found['img'].astype(int) - expected['img'])
+        assert difference.max() <= 3
+        for key in ('img_shape', 'scale_factor', 'flip', 'flip_direction'):
+            assert found[key] == expected[key], key
+
+
 @pytest.mark.parametrize('mode', ['distance', 'opencv', 'pillow'])
 @pytest.mark.parametrize('min_labelled', [0, 1, 200])
 @pytest.mark.parametrize('shape', SIZES)
