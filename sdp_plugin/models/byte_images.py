@@ -18,14 +18,12 @@ def as_floats(images: Tensor, swap_channels: bool, mean: Tensor | None = None, s
     Returns:
         Tensor: float32, shape (N, 3, H, W), in channels-last order.
     """
-    # Channel by channel: in channels-last order an operation with three means has an inner loop of three, which on
-    # a CPU costs four times as much.
-    floats = torch.empty(images.shape, device=images.device, memory_format=torch.channels_last)
-    sources = range(2, -1, -1) if swap_channels else range(3)
-    for channel, source in enumerate(sources):
-        if mean is None:
-            floats[:, channel] = images[:, source]
-        else:
-            centred = images[:, source].float().sub_(mean.view(-1)[channel])
-            torch.div(centred, std.view(-1)[channel], out=floats[:, channel])
-    return floats
+    values = images.permute(0, 2, 3, 1)
+    if swap_channels:
+        values = torch.stack(values.unbind(-1)[::-1], -1)
+    floats = values.float().contiguous()
+    if mean is not None:
+        # Row by row: with three means, one for each channel, the inner loop of a CPU would be three values long.
+        width = floats.shape[2]
+        floats.view(-1, width * 3).sub_(mean.view(-1).repeat(width)).div_(std.view(-1).repeat(width))
+    return floats.permute(0, 3, 1, 2)

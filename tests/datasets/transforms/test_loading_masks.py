@@ -60,6 +60,14 @@ def test_classes_follow_the_crop(mask):
     assert ClassLabelsFromMask()(dict(gt_seg_map=mask[1:, :2]))['gt_label'].tolist() == []
 
 
+@pytest.mark.parametrize('dtype', [np.uint8, np.int64])
+@pytest.mark.parametrize('view', [np.s_[:], np.s_[::-1, ::2]])
+def test_classes_of_masks_of_any_type_and_order(mask, dtype, view):
+    seen = mask.astype(dtype)[view]
+    expected = sorted({int(value) - 1 for value in seen.ravel()} - {-1, 254})
+    assert ClassLabelsFromMask()(dict(gt_seg_map=seen))['gt_label'].tolist() == expected
+
+
 def test_a_mask_that_nobody_needs_goes(mask):
     record = dict(gt_seg_map=mask, seg_fields=['gt_seg_map', 'other'])
     kept = ClassLabelsFromMask()(dict(record))
