@@ -4,7 +4,7 @@ r"""The benchmarks of speed one after the other, and one table of what they meas
 Every benchmark writes its numbers as JSON into --out. With --only, those of the others are taken from there; --only
 without a name makes the table anew. The table names the machine and the commands; --readme puts it into a Markdown
 file, between the two comments "benchmarks: begin" and "benchmarks: end". Let nothing else run meanwhile: it takes some
-ten minutes on two cores.
+twenty minutes on two cores.
 
 example:
   python tools/benchmarks/run_all.py --pcam data/pcam --voc data/VOCdevkit/VOC2012 --scribbles scribbles \
@@ -111,7 +111,7 @@ def _rows_of_pretraining(report: Mapping) -> Iterator[Row]:
 BENCHMARKS = {
     'finetuning': Benchmark(
         '--data-root {pcam}',
-        '--compile',
+        '--compile --rounds 15',
         '--rounds 1 --iterations 2 --batch-size 4 --resolution 32',
         _rows_of_finetuning,
     ),
