@@ -28,9 +28,9 @@ FUNCTIONS = Registry(
     'function', parent=MMENGINE_FUNCTIONS, scope='sdp_plugin', locations=['sdp_plugin.datasets.transforms']
 )
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='sdp_plugin', locations=['sdp_plugin.models'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='sdp_plugin', locations=['sdp_plugin.engine'])
-LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory_loop'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='sdp_plugin', locations=['sdp_plugin.engine.hooks'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory.loop'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='sdp_plugin', locations=['sdp_plugin.evaluation'])
 OPTIM_WRAPPERS = Registry(
-    'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine']
+    'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine.hooks']
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdp_plugin.prepare.miniature import MiniatureData, MiniatureSizes, write_miniature
+from sdp_plugin.demo_data.miniature import MiniatureData, MiniatureSizes, write_miniature
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL_SIZES = MiniatureSizes(

@@ -24,10 +24,10 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from sdp_plugin.analysis.panels import check_can_show, save_panels, save_small_panels, show_panels
-from sdp_plugin.engine.browse import SPLITS, browse, choose, open_dataset
+from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.settings import load_config
+from sdp_plugin.visualization.panels import check_can_show, save_panels, save_small_panels, show_panels
 
 
 def _at_least(least: int) -> Callable[[str], int]:

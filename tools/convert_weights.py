@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sdp_plugin.conversion.account import summary, table, verification
 from sdp_plugin.conversion.carry_over import carry_over, check_can_write, write
-from sdp_plugin.conversion.report import summary, table, verification
 from sdp_plugin.errors import exits_on_user_error
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
+from sdp_plugin.demo_data.miniature import MiniatureSizes, write_miniature
 from sdp_plugin.errors import exits_on_user_error
-from sdp_plugin.prepare.miniature import MiniatureSizes, write_miniature
 
 HELP = {
     'voc_train': 'natural pictures for training, with masks and scribbles',

@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.engine.predict import load_classifier, open_tiles, predict, write_predictions
+from sdp_plugin.apis.predict import load_classifier, open_tiles, predict, write_predictions
 from sdp_plugin.errors import exits_on_user_error
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.analysis.report import write_report
 from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.report import write_report
 
 
 def parse_args() -> argparse.Namespace:

@@ -28,10 +28,10 @@ from PIL import Image
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.scribbles.batch import Outcome, convert_file, find_files, synthesise_file, work_through
+from sdp_plugin.scribbles.coverage import file_statistics, summarise, table
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.scribblesup import CONTEXT_TAGS, VOC_TAGS
 from sdp_plugin.scribbles.rasterise import DRAWING_MODES
-from sdp_plugin.scribbles.statistics import file_statistics, summarise, table
 
 _PRESETS = {'voc': VOC_TAGS, 'context': CONTEXT_TAGS}
 _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp')

@@ -18,7 +18,7 @@ find_python() {
     exit 1
 }
 
-fingerprint() { cat requirements/openmmlab.txt requirements/tests.txt setup.cfg tools/setup.sh | cksum; }
+fingerprint() { cat requirements/openmmlab.txt requirements/extras.txt requirements/tests.txt setup.cfg tools/setup.sh | cksum; }
 
 done_before=.venv/.sdp_plugin_setup
 if [ -f "$done_before" ] && [ "$(cat "$done_before")" = "$(fingerprint)" ] && is_recent .venv/bin/python; then
@@ -28,7 +28,8 @@ python=$(find_python)
 echo "Setting up .venv with $("$python" --version) (some gigabytes of PyTorch; once)"
 is_recent .venv/bin/python || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements/openmmlab.txt -r requirements/tests.txt
+.venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements/openmmlab.txt -r requirements/extras.txt \
+    -r requirements/tests.txt
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
 fingerprint >"$done_before"
 echo "Set up: .venv/bin/python"

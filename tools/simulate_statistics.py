@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.analysis.simulation.tables import TABLES
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.statistics.simulation.tables import TABLES
 
 
 def parse_args() -> argparse.Namespace:

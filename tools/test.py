@@ -13,8 +13,8 @@ import sys
 
 from mmengine.dist import is_main_process
 
-from sdp_plugin.engine.arguments import add_run_arguments, config_from
-from sdp_plugin.engine.run import test
+from sdp_plugin.apis.arguments import add_run_arguments, config_from
+from sdp_plugin.apis.train import test
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 

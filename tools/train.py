@@ -17,8 +17,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.engine.arguments import add_run_arguments, config_from
-from sdp_plugin.engine.run import train
+from sdp_plugin.apis.arguments import add_run_arguments, config_from
+from sdp_plugin.apis.train import train
 from sdp_plugin.errors import exits_on_user_error
 
 

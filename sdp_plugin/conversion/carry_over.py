@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from sdp_plugin.checkpoints import save_checkpoint
+from sdp_plugin.checkpoints.reading import save_checkpoint
 from sdp_plugin.conversion.convert import Conversion, convert
 from sdp_plugin.conversion.key_map import KeyMap
 from sdp_plugin.conversion.key_maps import key_map_for

@@ -8,7 +8,7 @@ import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from sdp_plugin.checkpoints import load_checkpoint, state_dict_of
+from sdp_plugin.checkpoints.reading import load_checkpoint, state_dict_of
 from sdp_plugin.conversion.convert import shortened
 from sdp_plugin.conversion.source import TRUNK_PREFIX
 from sdp_plugin.errors import UserError

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-from sdp_plugin.checkpoints import config_of, load_checkpoint, sha256_of, state_dict_of
+from sdp_plugin.checkpoints.reading import config_of, load_checkpoint, sha256_of, state_dict_of
 from sdp_plugin.conversion.convert import Record, shortened
 from sdp_plugin.conversion.layouts import Layout, recognised
 from sdp_plugin.conversion.rules import Drop
@@ -71,7 +71,7 @@ def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None
         path: The checkpoint.
         config: The config that it was trained with; by default the one in the checkpoint. Without either, a ResNet of
             torchvision, timm or MMPretrain's zoo is recognised by its names.
-        trusted: Whether code in the checkpoint may run, see :func:`sdp_plugin.checkpoints.load_checkpoint`.
+        trusted: Whether code in the checkpoint may run, see :func:`sdp_plugin.checkpoints.reading.load_checkpoint`.
 
     Raises:
         UserError: If the checkpoint or config cannot be read, or tensors belong to no known part of a model.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sdp_plugin.datasets.cards import CRC
-from sdp_plugin.datasets.listing.crc import CLASS_FOLDERS, group_pattern
-from sdp_plugin.datasets.listing.tiles import Tiles
+from sdp_plugin.catalogue.cards import CRC
+from sdp_plugin.catalogue.crc import CLASS_FOLDERS, group_pattern
+from sdp_plugin.catalogue.tiles import Tiles
 from sdp_plugin.datasets.tile_folder import TileFolderDataset
 from sdp_plugin.registry import DATASETS
 
@@ -16,7 +16,7 @@ class CRCDataset(TileFolderDataset):
     """Kather 2016: colorectal tiles of 150 x 150 pixels in eight classes, with folds for cross-validation.
 
     Reads ``Kather_texture_2016_image_tiles_5000/{01_TUMOR,...,08_EMPTY}``, the official TIFFs or re-encoded tiles.
-    Another number of tiles than 5,000 gives a warning. The data card is ``sdp_plugin.datasets.cards.CRC``.
+    Another number of tiles than 5,000 gives a warning. The data card is ``sdp_plugin.catalogue.cards.CRC``.
 
     Folds are stratified by class, as in the literature. They put tiles of one source image on both sides;
     ``group_by='source_image'`` keeps them together by the ``CRC-Prim-HE-NN`` in the official names, with at most ten

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sdp_plugin.datasets.cards import PCAM
-from sdp_plugin.datasets.listing.pcam import find_patches
-from sdp_plugin.datasets.listing.tiles import Tiles
+from sdp_plugin.catalogue.cards import PCAM
+from sdp_plugin.catalogue.pcam import find_patches
+from sdp_plugin.catalogue.tiles import Tiles
 from sdp_plugin.datasets.tile_dataset import TileDataset
 from sdp_plugin.registry import DATASETS
 
@@ -16,7 +16,7 @@ class PCamDataset(TileDataset):
     Reads ``camelyonpatch_level_2_split_{train,valid,test}_{x,y}.h5`` from ``data_root``: ``x`` of shape (N, 96, 96, 3),
     uint8, RGB, and ``y`` of shape (N, 1, 1, 1) with the labels 0 and 1. N may be any number; another one than the
     official gives a warning. Labels are read and checked at once, patches by :class:`LoadPatch` as they are needed.
-    The data card is ``sdp_plugin.datasets.cards.PCAM``.
+    The data card is ``sdp_plugin.catalogue.cards.PCAM``.
 
     Each item of ``data_list`` holds ``h5_path`` (str), ``h5_index`` (int), ``gt_label`` (int) and ``tile_id`` (str).
 

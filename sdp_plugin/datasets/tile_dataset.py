@@ -8,9 +8,9 @@ from abc import abstractmethod
 from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
-from sdp_plugin.datasets.cards import DataCard
-from sdp_plugin.datasets.listing.tiles import Tiles, resolve_split
-from sdp_plugin.datasets.subsets import draw_examples
+from sdp_plugin.catalogue.cards import DataCard
+from sdp_plugin.catalogue.subsets import draw_examples
+from sdp_plugin.catalogue.tiles import Tiles, resolve_split
 from sdp_plugin.errors import UserError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sdp_plugin.datasets.folds import check_fold
-from sdp_plugin.datasets.listing.tile_folder import class_folders_in, compiled, folds_of, in_split, list_tiles
-from sdp_plugin.datasets.listing.tiles import Tiles
+from sdp_plugin.catalogue.folds import check_fold
+from sdp_plugin.catalogue.tile_folder import class_folders_in, compiled, folds_of, in_split, list_tiles
+from sdp_plugin.catalogue.tiles import Tiles
 from sdp_plugin.datasets.tile_dataset import TileDataset
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS

@@ -7,9 +7,9 @@ from pathlib import Path
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from sdp_plugin.datasets.cards import VOC_2012
+from sdp_plugin.catalogue.cards import VOC_2012
+from sdp_plugin.catalogue.voc import FILES_OF_AN_IMAGE, list_images
 from sdp_plugin.datasets.decoded_files import DecodedFiles
-from sdp_plugin.datasets.listing.voc import FILES_OF_AN_IMAGE, list_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 

@@ -16,8 +16,8 @@ from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from mmseg.registry import DATASETS, MODELS
 
-from sdp_plugin.checkpoints import load_checkpoint
-from sdp_plugin.engine.samples import id_of
+from sdp_plugin.checkpoints.reading import load_checkpoint
+from sdp_plugin.datasets.samples import id_of
 
 
 @dataclass(frozen=True)

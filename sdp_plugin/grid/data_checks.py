@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from sdp_plugin.datasets.cards import CRC, PCAM
-from sdp_plugin.datasets.folds import check_fold
-from sdp_plugin.datasets.listing import crc, pcam, tile_folder, voc
-from sdp_plugin.datasets.listing.tiles import Tiles, existing_folder, resolve_split
-from sdp_plugin.datasets.subsets import check_drawable, class_names_of
+from sdp_plugin.catalogue import crc, pcam, tile_folder, voc
+from sdp_plugin.catalogue.cards import CRC, PCAM
+from sdp_plugin.catalogue.folds import check_fold
+from sdp_plugin.catalogue.subsets import check_drawable, class_names_of
+from sdp_plugin.catalogue.tiles import Tiles, existing_folder, resolve_split
 from sdp_plugin.errors import UserError
 
 ABSENT, UNKNOWN = 'absent', 'unknown'

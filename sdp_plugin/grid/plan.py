@@ -23,7 +23,7 @@ from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
 from sdp_plugin.settings import change_settings, load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-DEFAULT_WORK = 'sdp_plugin.grid.training:train_cells'
+DEFAULT_WORK = 'sdp_plugin.grid.train_cells:train_cells'
 
 # Every key of a grid config with its default; what has none must be there.
 _REQUIRED = object()

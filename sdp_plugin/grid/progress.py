@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import TextIO
 
 from sdp_plugin.grid import store
-from sdp_plugin.grid.claims import LEASE
+from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Result
 from sdp_plugin.grid.store import GridRecord

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from sdp_plugin.analysis.figures import SegmentationRow, save_segmentation_panels
-from sdp_plugin.datasets.cards import VOC_2012
-from sdp_plugin.datasets.listing.voc import read_id_list
-from sdp_plugin.engine.run import latest_checkpoint
+from sdp_plugin.apis.train import latest_checkpoint
+from sdp_plugin.catalogue.cards import VOC_2012
+from sdp_plugin.catalogue.voc import read_id_list
 from sdp_plugin.engine.segment import Segmented, segment_test_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
@@ -23,6 +22,7 @@ from sdp_plugin.grid.store import WORK, GridRecord, cell_folder, read_grid
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 from sdp_plugin.settings import load_config
+from sdp_plugin.visualization.figures import SegmentationRow, save_segmentation_panels
 
 SAMPLES = 'samples'
 CAPTION = 'Images of the test set, and what the segmentors of the pre-trainings make of them.'

@@ -33,9 +33,9 @@ import numpy as np
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path, write_text_atomically
-from sdp_plugin.grid import claims
-from sdp_plugin.grid.claims import Claim, Owner, create_exclusively
+from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid.identity import versions
+from sdp_plugin.grid.leases import Claim, Owner, create_exclusively
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Result
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid import store
-from sdp_plugin.grid.claims import LEASE, Claim, Superseded, claim, heartbeat, this_process
+from sdp_plugin.grid.leases import LEASE, Claim, Superseded, claim, heartbeat, this_process
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Outcome, Task
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from small_models import SMALL_RESNET, checkpoint_of, classifier_config, segmentor_config
 
-from sdp_plugin.checkpoints import config_of, load_checkpoint
+from sdp_plugin.checkpoints.reading import config_of, load_checkpoint
+from sdp_plugin.conversion.account import summary, table, verification
 from sdp_plugin.conversion.carry_over import carry_over, write
-from sdp_plugin.conversion.report import summary, table, verification
 from sdp_plugin.conversion.source import Source
 from sdp_plugin.conversion.trunks import Trunk, features
 from sdp_plugin.errors import UserError

@@ -7,7 +7,7 @@ import torch
 from mmpretrain.registry import MODELS
 from small_models import PREPROCESSOR, SMALL_RESNET, checkpoint_of, segmentor_config
 
-from sdp_plugin.checkpoints import save_checkpoint
+from sdp_plugin.checkpoints.reading import save_checkpoint
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.conversion.initialise import load_initialisation
 from sdp_plugin.errors import UserError

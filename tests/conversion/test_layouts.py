@@ -7,9 +7,9 @@ import torch
 from small_models import classifier_config, randomise, segmentor_config
 from torchvision import models
 
+from sdp_plugin.conversion.account import summary
 from sdp_plugin.conversion.carry_over import carry_over
 from sdp_plugin.conversion.layouts import recognised
-from sdp_plugin.conversion.report import summary
 from sdp_plugin.conversion.trunks import Trunk
 from sdp_plugin.errors import UserError
 

@@ -13,10 +13,10 @@ import torch
 from small_backbones import PAIRS
 from small_models import checkpoint_of, classifier_config, segmentor_config
 
+from sdp_plugin.conversion.account import summary
 from sdp_plugin.conversion.carry_over import CarriedOver, carry_over
 from sdp_plugin.conversion.convert import Record, convert
 from sdp_plugin.conversion.key_maps import KEY_MAPS
-from sdp_plugin.conversion.report import summary
 from sdp_plugin.conversion.source import INNER_TRUNKS
 from sdp_plugin.conversion.trunks import Trunk
 from sdp_plugin.conversion.verify import verify

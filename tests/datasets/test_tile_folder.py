@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tile_files import write_tiles
 
-from sdp_plugin.datasets.folds import stratified_folds
+from sdp_plugin.catalogue.folds import stratified_folds
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 

@@ -8,7 +8,7 @@ import pytest
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
-from sdp_plugin.datasets.listing.voc import read_id_list
+from sdp_plugin.catalogue.voc import read_id_list
 from sdp_plugin.datasets.voc import VOCClassLabelDataset, VOCDataset
 from sdp_plugin.errors import UserError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from sdp_plugin.checkpoints import load_checkpoint
+from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.engine.distributed import prepare_cpu_group
 
 ROOT = Path(__file__).parents[2]

@@ -18,12 +18,12 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from sdp_plugin.datasets.in_memory import ImagesInMemory
-from sdp_plugin.engine.in_memory_loop import Normalisation, TrainingBatches
-from sdp_plugin.engine.optimisers import fuse
+from sdp_plugin.engine.in_memory.augmentation import batched, settings_from_pipeline
+from sdp_plugin.engine.in_memory.images import ImagesInMemory
+from sdp_plugin.engine.in_memory.loop import Normalisation, TrainingBatches
+from sdp_plugin.engine.in_memory.optimisers import fuse
+from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores
 from sdp_plugin.engine.precision import autocast
-from sdp_plugin.engine.training_step import TrainingStep, class_scores
-from sdp_plugin.models.augmentation import batched, settings_from_pipeline
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from sdp_plugin.datasets.listing.crc import CLASS_FOLDERS
+from sdp_plugin.catalogue.crc import CLASS_FOLDERS
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import data_checks
 from sdp_plugin.grid.data_checks import ABSENT, UNKNOWN, fingerprint, forget, obstacle

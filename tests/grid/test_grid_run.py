@@ -11,7 +11,7 @@ from toy_grid import GRID, NUM_TRAININGS
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import plan as planning
 from sdp_plugin.grid import store
-from sdp_plugin.grid.run import RunOptions, run_grid
+from sdp_plugin.grid.launch import RunOptions, run_grid
 from sdp_plugin.grid.worker import Shard
 
 

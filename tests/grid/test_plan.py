@@ -66,7 +66,7 @@ def test_table1_is_the_papers():
 def test_planning_imports_no_torch():
     code = f"""
 import sys
-from sdp_plugin.grid import run
+from sdp_plugin.grid import launch as run
 from sdp_plugin.grid.plan import plan_grid
 plan_grid({str(GRID_CONFIGS / 'table1.py')!r})
 print(sorted({{'torch', 'mmcv', 'mmseg', 'mmpretrain', 'ray'}} & set(sys.modules)))
@@ -118,7 +118,7 @@ def test_variants_that_change_nothing_for_a_cell_share_its_training():
 
 def test_a_fold_without_the_classes_is_planned_as_not_runnable(tmp_path):
     """Of the ten source images of CRC, one holds nearly all EMPTY tiles: 50 a class are not there without it."""
-    from sdp_plugin.datasets.listing.crc import CLASS_FOLDERS
+    from sdp_plugin.catalogue.crc import CLASS_FOLDERS
 
     for number, folder in enumerate(CLASS_FOLDERS):
         (tmp_path / folder).mkdir()

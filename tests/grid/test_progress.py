@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from toy_grid import GRID, NUM_TRAININGS
 
-from sdp_plugin.grid import claims, store
+from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid import plan as planning
+from sdp_plugin.grid import store
 from sdp_plugin.grid.progress import (
     LONGEST_SILENCE,
     Estimate,

@@ -17,7 +17,7 @@ import pytest
 from sdp_plugin.grid import store
 from sdp_plugin.grid.plan import GIVEN, Plan, plan_grid
 from sdp_plugin.grid.records import PRETRAINING
-from sdp_plugin.grid.training import LOG_FILE
+from sdp_plugin.grid.train_cells import LOG_FILE
 
 pytestmark = pytest.mark.slow
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sdp_plugin.analysis.report.samples import read_samples
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import segmentations, store
 from sdp_plugin.grid.plan import plan_grid
 from sdp_plugin.grid.segmentations import draw_segmentations
 from sdp_plugin.grid.worker import Worker
+from sdp_plugin.report.samples import read_samples
 
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 MASKS = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-masks-321x321.py'

@@ -13,7 +13,8 @@ import pytest
 from toy_grid import GRID, NUM_TRAININGS
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.grid import claims, store
+from sdp_plugin.grid import leases as claims
+from sdp_plugin.grid import store
 from sdp_plugin.grid.records import Outcome
 
 SCORES = dict(log_scores=np.zeros((3, 2), np.float16), predictions=np.zeros(3, np.uint8), labels=np.ones(3, np.uint8))

@@ -16,7 +16,7 @@ for module in (
     'mmpretrain.models',
     'mmseg.datasets',
     'mmseg.models',
-    'sdp_plugin.grid.training',
+    'sdp_plugin.grid.train_cells',
 ):
     import_module(module)
 

@@ -15,10 +15,10 @@ import pytest
 import torch
 from PIL import Image
 
-from sdp_plugin.checkpoints import load_checkpoint
+from sdp_plugin.apis.train import latest_checkpoint, train
+from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.conversion.trunks import features, trunk_from_config
-from sdp_plugin.engine.run import latest_checkpoint, train
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 from sdp_plugin.settings import load_config

@@ -32,9 +32,15 @@ from measuring import alternate, core_seconds, machine, ratios, seconds, spread,
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 
+from sdp_plugin.demo_data.pcam_tiles import draw_pcam_tile
+from sdp_plugin.engine.in_memory.augmentation import (
+    BatchAugmentation,
+    batched,
+    draw_parameters,
+    opencv,
+    settings_from_pipeline,
+)
 from sdp_plugin.errors import UserError, exits_on_user_error
-from sdp_plugin.models.augmentation import BatchAugmentation, batched, draw_parameters, opencv, settings_from_pipeline
-from sdp_plugin.prepare.pcam_tiles import draw_pcam_tile
 from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'

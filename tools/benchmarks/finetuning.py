@@ -36,12 +36,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdp_plugin.engine.captured import WARM_UP
+from sdp_plugin.demo_data.miniature_pcam import write_pcam
+from sdp_plugin.engine.in_memory.graph import WARM_UP
+from sdp_plugin.engine.in_memory.turns import Turns
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.precision import has_bfloat16
-from sdp_plugin.engine.turns import Turns
 from sdp_plugin.errors import exits_on_user_error
-from sdp_plugin.prepare.miniature_pcam import write_pcam
 from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'

@@ -14,9 +14,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.analysis.statistics import claims, compare_paired
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid.store import read_grid
+from sdp_plugin.statistics import claims, compare_paired
 
 METRIC = 'accuracy/top1'
 LOOPS = ('in memory', 'reference')

@@ -32,12 +32,13 @@ import torch
 from measuring import machine, spread, summary, table, write_report
 from mmengine.hooks import Hook
 
-from sdp_plugin.datasets import in_memory, subsets
+from sdp_plugin.apis.train import fit, start
+from sdp_plugin.catalogue import subsets
+from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.isolation import forgotten
-from sdp_plugin.engine.run import fit, start
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.records import FINETUNING, Cell, Task
-from sdp_plugin.grid.training import config_of
+from sdp_plugin.grid.train_cells import config_of
 
 CONFIG = 'finetune/resnet34_1xb32-100e_pcam.py'
 PATCHES_OF_PCAM = {'train': 262_144, 'test': 32_768}

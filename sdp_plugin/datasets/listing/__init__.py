@@ -1,1 +1,0 @@
-"""Finding the images of a data set, and checking them, without torch: data sets and the plan of a grid both do."""

@@ -1,0 +1,14 @@
+"""Hooks and optimiser wrappers that the ``sdp_plugin`` scope adds."""
+
+from sdp_plugin.engine.hooks.acceleration import AutocastOptimWrapper, DeferredRuntimeInfoHook, PrepareModelHook
+from sdp_plugin.engine.hooks.initialisation import InitialisationHook, ModelCardHook
+from sdp_plugin.engine.hooks.snapshots import PredictionSnapshotHook
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'DeferredRuntimeInfoHook',
+    'InitialisationHook',
+    'ModelCardHook',
+    'PredictionSnapshotHook',
+    'PrepareModelHook',
+]

@@ -1,0 +1,1 @@
+"""Training and testing classifiers of small images without data loaders, and many such trainings side by side."""

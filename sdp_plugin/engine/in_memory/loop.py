@@ -1,0 +1,504 @@
+"""Training and testing classifiers of small images without data loaders: images in memory, batches on the device."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset, DefaultSampler
+from mmengine.device import get_device
+from mmengine.dist import get_world_size
+from mmengine.hooks import CheckpointHook, Hook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner, TestLoop
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from sdp_plugin.engine.hooks.acceleration import compile_in_place
+from sdp_plugin.engine.in_memory.augmentation import (
+    AugmentationSettings,
+    BatchAugmentation,
+    draw_parameters,
+    settings_from_pipeline,
+)
+from sdp_plugin.engine.in_memory.graph import CapturedStep
+from sdp_plugin.engine.in_memory.images import DoesNotFitError, ImagesInMemory, images_in_memory, records_of
+from sdp_plugin.engine.in_memory.optimisers import can_be_captured, fuse
+from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores, draws_random_numbers, obstacles_of_model
+from sdp_plugin.engine.in_memory.turns import in_company, let_others_go_on_until_done, next_turn
+from sdp_plugin.engine.in_memory.weight_gradients import weight_gradients_by_products
+from sdp_plugin.engine.precision import autocast, autocast_type
+from sdp_plugin.errors import UserError
+from sdp_plugin.registry import LOOPS
+from sdp_plugin.transfer import on_device
+
+ITERATIONS_A_TURN = 4
+"""Before the next of several trainings has its turn. Handing over takes the host a fifth of a millisecond (measured
+without a GPU), most of it for saving and restoring random states."""
+
+IMAGES_AT_ONCE = {'cuda': 2048, 'cpu': 1}
+"""How many images to augment at once, at least a batch. On a GPU the launches of many small kernels cost most; on a CPU
+a batch stays in its caches."""
+
+TEST_BATCH_SIZE = {'cuda': 1024}
+"""Of images to classify at once, where the config's own size is not the fastest."""
+
+
+@LOOPS.register_module()
+class InMemoryTrainLoop(EpochBasedTrainLoop):
+    """Train as mmengine's ``EpochBasedTrainLoop`` does, with the images in memory and nothing read back in an epoch.
+
+    The data set, its loading, the order of the samples (the config's own sampler), the augmentation (the config's own
+    pipeline), the optimiser with its clipping and the schedules are those of the config. Augmentations are drawn anew
+    for each epoch from the seed and the number of the epoch, as are the network's own random numbers: a run that is
+    resumed after an epoch ends where an uninterrupted one ends. They are equal in distribution to those of the
+    reference loop and not the same numbers.
+
+    Hooks are called as by mmengine, with these differences:
+
+    - ``RuntimeInfoHook`` and ``LoggerHook``, which read values back, hear of an epoch's last iteration alone, with the
+      mean loss of the epoch; ``train/time``, ``train/data_time`` and ``eta`` are written in place of ``IterTimerHook``.
+      The log processor then has nothing to smooth. ``LoggerHook(ignore_last=False)`` logs every epoch.
+    - ``CheckpointHook`` by epoch and ``ParamSchedulerHook`` with schedules by epoch have nothing to do at iterations.
+    - Gradients are gone after the training where it was recorded as a CUDA graph.
+    - All others hear of every iteration, without a batch, and with the loss as a tensor on the device; one that looks
+      at its value reads it back itself.
+
+    What this loop cannot do, it leaves to the reference loop, of which it is a child, and the log names the reason:
+    several processes, other samplers, collations or optimiser wrappers, transforms that
+    :func:`settings_from_pipeline` does not know, networks that compute their loss in their own way, images that fit
+    into no memory.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (dict | DataLoader): The config of the data loader. A data loader that is built already is left to
+            the reference loop.
+        max_epochs (int): Epochs to train.
+        in_memory (bool): False is the reference loop. Defaults to True.
+        precision (str): ``'auto'``, ``'float32'`` or ``'bfloat16'``, see
+            :func:`sdp_plugin.engine.precision.autocast_type`. Defaults to ``'auto'``.
+        compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
+        cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
+        channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
+            and rounds otherwise. On CPUs, in the type of the weights, weight gradients are then matrix products, see
+            :mod:`sdp_plugin.engine.in_memory.weight_gradients`. Defaults to True.
+        **kwargs: Of ``EpochBasedTrainLoop``.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: Mapping[str, Any],
+        max_epochs: int,
+        in_memory: bool = True,
+        precision: str = 'auto',
+        compile: bool = False,
+        cuda_graphs: bool = True,
+        channels_last: bool = True,
+        **kwargs,
+    ) -> None:
+        self._data = _Data(dataloader, in_memory)
+        super().__init__(runner, self._data.loader_config, max_epochs, **kwargs)
+        self.precision = precision
+        self.compile = compile
+        self.cuda_graphs = cuda_graphs
+        self.channels_last = channels_last
+        self._images: ImagesInMemory | None = None
+        self._step: Callable[[Tensor, Tensor], Tensor] | None = None
+        self._batches: TrainingBatches | None = None
+
+    def run(self) -> nn.Module:
+        """Train all epochs."""
+        device = _device_of(self.runner.model)
+        obstacles = [*self._data.obstacles(self.dataloader), *self._obstacles_of_training()]
+        images = None if obstacles else self._data.read(self.dataloader.dataset, device, obstacles)
+        if images is None:
+            _leave_to_reference('training', obstacles)
+            fuse(self.runner.optim_wrapper.optimizer, device, capturable=False)
+            return super().run()
+        self._images = images
+        try:
+            with _side_stream(device), ExitStack() as self._until_trained:
+                return super().run()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if isinstance(self._step, CapturedStep):
+            # The graph holds the memory of a step, gradients included; the test and other trainings need the room.
+            self.runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
+        self._images = self._step = self._batches = None
+
+    def _obstacles_of_training(self) -> list[str]:
+        wrapper = self.runner.optim_wrapper
+        obstacles = obstacles_of_model(self.runner.model)
+        if type(wrapper) is not OptimWrapper:
+            obstacles.append(f'{type(wrapper).__name__} steps in its own way')
+        elif wrapper._accumulative_counts > 1:
+            obstacles.append('the optimiser wrapper accumulates gradients (accumulative_counts)')
+        return obstacles
+
+    def _prepare(self, images: ImagesInMemory) -> None:
+        device = images.labels.device
+        model, optimiser = self.runner.model, self.runner.optim_wrapper.optimizer
+        dtype = autocast_type(self.precision, model, device)
+        captured = self.cuda_graphs and device.type == 'cuda' and self._can_be_captured()
+        memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
+        model.to(memory_format=memory_format)
+        if self.compile:
+            compile_in_place(model.backbone)
+        if in_company():
+            # cuDNN keeps what it has tried by thread, and would try all its algorithms anew in each training.
+            torch.backends.cudnn.benchmark = False
+        if device.type == 'cpu' and self.channels_last and dtype is None:
+            self._until_trained.enter_context(weight_gradients_by_products(model))
+        fuse(optimiser, device, capturable=captured)
+        step = TrainingStep(model, self.runner.optim_wrapper, dtype)
+        self._step = CapturedStep(step, self.dataloader.batch_size) if captured else step
+        self._batches = TrainingBatches(
+            self.dataloader, images, self._data.augmentation, Normalisation(model, memory_format), self.runner.seed
+        )
+        self._hooks = _hooks_of_iterations(self.runner)
+        self.runner.log_processor.window_size = 1
+        self._started, self._iterations_before = time.monotonic(), self._iter
+        described = [
+            f'{len(images)} images {"on the device" if images.images.device == device else "in host memory"}',
+            'bfloat16' if dtype else 'precision of the weights',
+            *(['step to be recorded as a CUDA graph'] if captured else []),
+            *(['compiled backbone'] if self.compile else []),
+        ]
+        self.runner.logger.info(f'In-memory loop: {", ".join(described)}')
+
+    def _can_be_captured(self) -> bool:
+        model, wrapper = self.runner.model, self.runner.optim_wrapper
+        # Graphs that run beside each other would share the state of one random generator on the device.
+        shares_chance = in_company() and draws_random_numbers(model)
+        # A graph is told of new learning rates alone, not of momenta that a schedule changes.
+        only_rates = all(scheduler.param_name == 'lr' for scheduler in self.runner.param_schedulers or ())
+        possible = CapturedStep.is_possible() and can_be_captured(wrapper.optimizer)
+        return possible and only_rates and not shares_chance
+
+    def run_epoch(self) -> None:
+        """Train one epoch."""
+        if self._images is None:
+            super().run_epoch()
+            return
+        if self._step is None:
+            # Not before: hooks that run before the training may still change the network.
+            self._prepare(self._images)
+        started = time.monotonic()
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        _seed_epoch(self.runner.seed, self._epoch)
+        losses = torch.zeros(len(self.dataloader), device=self._batches.device)
+        last = len(losses) - 1
+        for index, (inputs, labels) in enumerate(self._batches.of_epoch(self._epoch)):
+            _call(self._hooks, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
+            loss = self._step(inputs, labels)
+            losses[index] = loss
+            _call(
+                self._hooks, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss}
+            )
+            if index == last:
+                let_others_go_on_until_done(losses.device)
+                self._report(losses.mean().item(), index, time.monotonic() - started)
+            self._iter += 1
+            if index % ITERATIONS_A_TURN == ITERATIONS_A_TURN - 1 or index == last:
+                next_turn()
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _report(self, loss: float, index: int, seconds: float) -> None:
+        hub = self.runner.message_hub
+        done = self._iter + 1 - self._iterations_before
+        left = (time.monotonic() - self._started) / done * (self._max_iters - self._iter - 1)
+        hub.update_scalar('train/time', seconds / (index + 1))
+        hub.update_scalar('train/data_time', 0.0)
+        hub.update_info('eta', left)
+        reporting = [hook for hook in self.runner.hooks if isinstance(hook, RuntimeInfoHook | LoggerHook)]
+        _call(reporting, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
+        _call(reporting, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss})
+
+
+@LOOPS.register_module()
+class InMemoryTestLoop(TestLoop):
+    """Test as mmengine's ``TestLoop`` does, with the images in memory and the scores read back once.
+
+    Metrics get what they get from the reference loop; so do hooks, without a batch and outputs. What it cannot do, it
+    leaves to the reference loop, see :class:`InMemoryTrainLoop`.
+
+    Attributes:
+        log_scores (Tensor | None): Logarithms of the class probabilities of the last test, float32, shape
+            (N, num_classes), on the host, in the order of the data set.
+        labels (Tensor | None): int64 class indices, shape (N,), on the host.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (dict | DataLoader): The config of the data loader.
+        evaluator (Evaluator | dict | list): The metrics.
+        in_memory (bool): False is the reference loop. Defaults to True.
+        precision (str): As in :class:`InMemoryTrainLoop`. Defaults to ``'auto'``.
+        batch_size (int | None): Images to classify at once; None takes what suits the device: 1,024 on CUDA, the data
+            loader's own elsewhere. Defaults to None.
+        **kwargs: Of ``TestLoop``.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: Mapping[str, Any],
+        evaluator: Any,
+        in_memory: bool = True,
+        precision: str = 'auto',
+        batch_size: int | None = None,
+        **kwargs,
+    ) -> None:
+        self._data = _Data(dataloader, in_memory)
+        batch_size = batch_size or TEST_BATCH_SIZE.get(get_device())
+        if self._data.loader_config is not dataloader and batch_size:
+            self._data.loader_config['batch_size'] = batch_size
+        super().__init__(runner, self._data.loader_config, evaluator, **kwargs)
+        self.precision = precision
+        self.log_scores: Tensor | None = None
+        self.labels: Tensor | None = None
+
+    def run(self) -> dict[str, float]:
+        """Test once.
+
+        Returns:
+            dict[str, float]: The metrics.
+        """
+        model, dataset = self.runner.model, self.dataloader.dataset
+        device = _device_of(model)
+        obstacles = [*self._data.obstacles(self.dataloader), *obstacles_of_model(model)]
+        if self._data.augmentation is not None and not self._data.augmentation.is_identity:
+            obstacles.append('the test pipeline augments images')
+        if self.fp16:
+            obstacles.append('the test is in half precision (fp16)')
+        images = None if obstacles else self._data.read(dataset, device, obstacles)
+        if images is None:
+            _leave_to_reference('testing', obstacles)
+            return super().run()
+        return self._test(model, images, device)
+
+    @torch.no_grad()
+    def _test(self, model: nn.Module, images: ImagesInMemory, device: torch.device) -> dict[str, float]:
+        self.runner.call_hook('before_test')
+        self.runner.call_hook('before_test_epoch')
+        model.eval()
+        dtype = autocast_type(self.precision, model, device)
+        normalise = Normalisation(model)
+        scores = []
+        for index, positions in enumerate(self._positions()):
+            self.runner.call_hook('before_test_iter', batch_idx=index, data_batch=None)
+            with autocast(dtype, device):
+                scores.append(class_scores(model, normalise(images.batch(positions))))
+            self.runner.call_hook('after_test_iter', batch_idx=index, data_batch=None, outputs=None)
+            next_turn()
+        let_others_go_on_until_done(device)
+        on_host = torch.cat(scores).cpu()
+        self.log_scores, self.labels = on_host.float().log_softmax(dim=1), images.labels.cpu()
+        self.evaluator.process(data_samples=self._samples(on_host.softmax(dim=1)), data_batch=None)
+        metrics = self.evaluator.evaluate(len(images))
+        self.runner.call_hook('after_test_epoch', metrics=metrics)
+        self.runner.call_hook('after_test')
+        return metrics
+
+    def _positions(self) -> Iterator[Tensor]:
+        order = torch.tensor(list(self.dataloader.sampler))
+        return iter(order.split(self.dataloader.batch_size))
+
+    def _samples(self, scores: Tensor) -> list[dict]:
+        predicted = scores.argmax(dim=1, keepdim=True)
+        labels = self.labels.unsqueeze(1)
+        records = records_of(self.dataloader.dataset)
+        return [
+            {'sample_idx': index, **record, 'pred_score': score, 'pred_label': prediction, 'gt_label': label}
+            for index, (record, score, prediction, label) in enumerate(
+                zip(records, scores, predicted, labels, strict=True)
+            )
+        ]
+
+
+class TrainingBatches:
+    """The batches of an epoch, augmented and normalised on the device.
+
+    Args:
+        loader (DataLoader): Gives the sampler, the batch size and whether a smaller last batch is dropped.
+        images (ImagesInMemory): The images.
+        augmentation (AugmentationSettings): The random part of the pipeline.
+        normalise (Normalisation): What makes inputs of images.
+        seed (int): The seed of the run.
+    """
+
+    def __init__(
+        self,
+        loader: DataLoader,
+        images: ImagesInMemory,
+        augmentation: AugmentationSettings,
+        normalise: Normalisation,
+        seed: int,
+    ) -> None:
+        self.loader = loader
+        self.images = images
+        self.settings = augmentation
+        self.device = images.labels.device
+        self.seed = seed
+        self._augment = BatchAugmentation(augmentation, threads=torch.get_num_threads())
+        self._normalise = normalise
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch.
+
+        Yields:
+            tuple[Tensor, Tensor]: Inputs, shape (n, 3, H, W), and int64 labels, shape (n,).
+        """
+        order = np.array(list(self.loader.sampler))
+        height, width = self.images.images.shape[1:3]
+        parameters = draw_parameters(self.settings, len(self.images), height, width, self.seed, epoch)
+        in_epoch = len(self.loader) * self.loader.batch_size
+        a_chunk = max(IMAGES_AT_ONCE.get(self.device.type, 1) // self.loader.batch_size, 1) * self.loader.batch_size
+        for start in range(0, min(in_epoch, len(order)), a_chunk):
+            chosen = order[start : min(start + a_chunk, in_epoch)]
+            positions = torch.from_numpy(chosen)
+            inputs = self._normalise(self._augment(self.images.batch(positions), parameters[chosen]))
+            labels = self.images.labels.index_select(0, on_device(positions, self.device))
+            yield from zip(inputs.split(self.loader.batch_size), labels.split(self.loader.batch_size), strict=True)
+
+
+class Normalisation:
+    """What the data preprocessor of a classifier does to images, for a batch on the device.
+
+    Args:
+        model (nn.Module): The classifier, whose weights give the type.
+        memory_format (torch.memory_format): Of the inputs. Defaults to channels_last.
+    """
+
+    def __init__(self, model: nn.Module, memory_format: torch.memory_format = torch.channels_last) -> None:
+        self.memory_format = memory_format
+        preprocessor = model.data_preprocessor
+        self.dtype = next(model.parameters()).dtype
+        self.flips_channels = preprocessor.to_rgb
+        self.mean = self.std = None
+        if preprocessor._enable_normalize:
+            self.mean, self.std = preprocessor.mean.to(self.dtype), preprocessor.std.to(self.dtype)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalise BGR images, uint8 of shape (n, H, W, 3); the result has shape (n, 3, H, W)."""
+        inputs = images.permute(0, 3, 1, 2)
+        if self.flips_channels:
+            inputs = inputs.flip(1)
+        inputs = inputs.to(self.dtype, memory_format=self.memory_format)
+        return inputs if self.mean is None else inputs.sub_(self.mean).div_(self.std)
+
+
+class _Data:
+    """What the loops make of the config of a data loader."""
+
+    def __init__(self, loader: Mapping[str, Any] | DataLoader, in_memory: bool) -> None:
+        self.in_memory = in_memory
+        self.loader_config = loader
+        self.augmentation: AugmentationSettings | None = None
+        self._loading: list[dict] = []
+        self._problem = '' if isinstance(loader, dict) else 'the data loader is built already'
+        if not in_memory or self._problem:
+            return
+        self.loader_config = copy.deepcopy(loader)
+        dataset = self.loader_config['dataset']
+        # Serialising pays with many worker processes, and costs a full garbage collection.
+        dataset.setdefault('serialize_data', False)
+        try:
+            self._loading, self.augmentation = settings_from_pipeline(dataset.get('pipeline', ()))
+        except UserError as error:
+            self._problem = ' '.join(line.strip() for line in str(error).splitlines()[:3])
+
+    def obstacles(self, loader: DataLoader) -> list[str]:
+        """What keeps the loops from holding the data in memory, in words."""
+        if not self.in_memory:
+            return ['in_memory=False']
+        if self._problem:
+            return [self._problem]
+        obstacles = []
+        if get_world_size() > 1:
+            obstacles.append(f'{get_world_size()} processes train together')
+        if type(loader.sampler) is not DefaultSampler:
+            obstacles.append(f'the sampler is {type(loader.sampler).__name__}, not DefaultSampler')
+        if 'batch_sampler' in self.loader_config or 'collate_fn' in self.loader_config:
+            obstacles.append('the data loader has its own batch_sampler or collate_fn')
+        if 'num_batch_per_epoch' in self.loader_config:
+            obstacles.append('the data loader has num_batch_per_epoch')
+        elif any(not isinstance(record.get('gt_label'), int) for record in records_of(loader.dataset)):
+            obstacles.append('an image has not one class')
+        return obstacles
+
+    def read(self, dataset: BaseDataset, device: torch.device, obstacles: list[str]) -> ImagesInMemory | None:
+        """The images; or None, after a word about why there are none has been appended to ``obstacles``."""
+        try:
+            return images_in_memory(dataset, len(self._loading), device)
+        except DoesNotFitError as error:
+            obstacles.append(str(error))
+            return None
+
+
+def _leave_to_reference(what: str, obstacles: Sequence[str]) -> None:
+    asked_for = list(obstacles) == ['in_memory=False']
+    print_log(
+        f"MMEngine's own loop does the {what}: {'; '.join(obstacles)}.",
+        logger='current',
+        level=logging.INFO if asked_for else logging.WARNING,
+    )
+
+
+def _seed_epoch(seed: int, epoch: int) -> None:
+    # The network's own random numbers (dropout, dropped paths), so that a resumed run draws what the other would.
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(int(torch.randint(2**62, (epoch + 1,), generator=generator)[epoch]))
+
+
+def _hooks_of_iterations(runner: Runner) -> list[Hook]:
+    """The hooks that are to hear of every iteration."""
+    return [hook for hook in runner.hooks if _acts_on_iterations(hook) and not _is_served_otherwise(hook, runner)]
+
+
+def _acts_on_iterations(hook: Hook) -> bool:
+    names = ('before_train_iter', 'after_train_iter', '_before_iter', '_after_iter')
+    return any(getattr(type(hook), name) is not getattr(Hook, name) for name in names)
+
+
+def _is_served_otherwise(hook: Hook, runner: Runner) -> bool:
+    if isinstance(hook, ParamSchedulerHook):
+        return all(scheduler.by_epoch for scheduler in runner.param_schedulers or ())
+    if isinstance(hook, CheckpointHook):
+        return hook.by_epoch
+    return isinstance(hook, RuntimeInfoHook | LoggerHook | IterTimerHook)
+
+
+def _call(hooks: Sequence[Hook], name: str, runner: Runner, **arguments: Any) -> None:
+    for hook in hooks:
+        getattr(hook, name)(runner, **arguments)
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+@contextmanager
+def _side_stream(device: torch.device) -> Iterator[None]:
+    """A stream on which a graph can be recorded; the one that is current if that is no default stream."""
+    if device.type != 'cuda' or torch.cuda.current_stream(device) != torch.cuda.default_stream(device):
+        yield
+        return
+    before, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    stream.wait_stream(before)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        before.wait_stream(stream)

@@ -1,0 +1,156 @@
+"""How far a grid is, what went wrong, where and with what it ran, and what a reader must know before the numbers."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sdp_plugin.grid.store import GridRecord
+from sdp_plugin.report.entries import is_number
+from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
+from sdp_plugin.report.score_files import finetunings
+
+PLACES = ('data_root', 'scribbles', 'num_workers')
+
+
+def standing_of(record: GridRecord) -> Standing:
+    """Each training of the plan in one of done, running, failed, not runnable and missing; and what is stale."""
+    trainings = record.plan.trainings
+    not_runnable = {id: reason for id, reason in record.not_runnable().items() if id not in record.running}
+    running = [
+        Trouble(trainings[id].title, f'{owner.worker} on {owner.host or "an unknown machine"}')
+        for id, owner in record.running.items()
+    ]
+    failed = [
+        Trouble(failure.cell.title, failure.error, f'{failure.failed} on {_host(failure.machine)}\n{failure.traceback}')
+        for failure in record.failures.values()
+    ]
+    missing = [
+        Trouble(cell.title)
+        for id, cell in trainings.items()
+        if not any(id in ids for ids in (record.results, record.running, record.failures, not_runnable))
+    ]
+    return Standing(
+        len(trainings),
+        len(record.results),
+        tuple(running),
+        tuple(failed),
+        tuple(Trouble(trainings[id].title, reason) for id, reason in not_runnable.items() if id not in record.failures),
+        tuple(missing),
+        tuple(Trouble(result.cell.title, f'finished {result.finished}') for result in record.stale.values()),
+    )
+
+
+def notices_of(
+    record: GridRecord, metric: str, entries: Sequence[Entry], comparisons: Sequence[ComparisonBlock]
+) -> list[str]:
+    """What a reader must know before the numbers."""
+    return [
+        *_about_the_metric(record, metric),
+        *_about_the_published(record, entries, metric),
+        *_about_pairs(comparisons),
+        *_about_versions(record),
+    ]
+
+
+def versions_of(record: GridRecord) -> dict[str, dict[str, int]]:
+    """Library to version to number of results."""
+    names = dict.fromkeys(name for result in record.results.values() for name in result.versions)
+    return {
+        name: dict(Counter(result.versions.get(name, 'unknown') for result in record.results.values()))
+        for name in names
+    }
+
+
+def machines_of(record: GridRecord) -> dict[str, int]:
+    """Description of a machine to number of results."""
+    return dict(Counter(_machine(result.machine) for result in record.results.values()))
+
+
+def durations_of(record: GridRecord) -> dict[str, dict[str, float]]:
+    """Kind of cell to phase to seconds, summed over the results."""
+    seconds: dict[str, Counter] = {}
+    for result in record.results.values():
+        seconds.setdefault(result.cell.kind, Counter()).update(result.durations)
+    return {kind: dict(phases) for kind, phases in seconds.items()}
+
+
+def command_of(record: GridRecord) -> str:
+    """What starts or continues the grid."""
+    folder = shlex.quote(str(record.work_dir))
+    return f'python tools/run_grid.py configs/grids/{record.plan.name}.py --work-dir {folder}'
+
+
+def _about_the_metric(record: GridRecord, metric: str) -> list[str]:
+    planned = record.plan.grid.get('metric', metric)
+    if metric == planned:
+        return []
+    return [
+        f'The comparisons are of {metric}. The margins were fixed for {planned} before the runs, so equivalence is '
+        'not tested here.'
+    ]
+
+
+def _about_the_published(record: GridRecord, entries: Iterable[Entry], metric: str) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    compared = False
+    for entry in entries:
+        if entry.published and entry.summaries and entry.published.obstacle:
+            reasons.setdefault(entry.published.obstacle, []).append(entry.column.dataset)
+        compared |= bool(entry.published and not entry.published.obstacle)
+    notices = [
+        f'{" and ".join(dict.fromkeys(datasets))}: {reason}. Numbers on parts of the data do not compare with the '
+        'paper, so no difference is given.'
+        for reason, datasets in reasons.items()
+    ]
+    changed = _overrides(record)
+    if changed and (compared or reasons):
+        notices.append(f'The grid changes settings of its configs ({changed}), so it may differ from the paper.')
+    return notices
+
+
+def _overrides(record: GridRecord) -> str:
+    grid = record.plan.grid
+    changed = {**grid.get('pretrain_options', {}), **grid.get('finetune_options', {})}
+    for part in (*grid.get('datasets', {}).values(), *grid.get('pretrainings', {}).values()):
+        changed |= part.get('options', {})
+    return ', '.join(f'{key}={value}' for key, value in changed.items() if key.rsplit('.', 1)[-1] not in PLACES)
+
+
+def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
+    other: dict[str, int] = {}
+    for block in comparisons:
+        odd = [reason for row in block.rows for _, reason in row.unpaired if not reason.startswith('no result')]
+        if odd:
+            other[f'{block.first} and {block.second}'] = len(odd)
+    return [
+        f'Runs of {names} that the plan pairs are not comparable ({count} of them): see the paired comparisons.'
+        for names, count in other.items()
+    ]
+
+
+def _about_versions(record: GridRecord) -> list[str]:
+    mixed = [f'{name} {" and ".join(found)}' for name, found in versions_of(record).items() if len(found) > 1]
+    return [f'The results are of different versions: {"; ".join(mixed)}.'] if mixed else []
+
+
+def _machine(machine: Mapping[str, str]) -> str:
+    cores = machine.get('cores')
+    parts = [machine.get('processor'), f'{cores} cores' if cores else None, machine.get('device')]
+    return f'{_host(machine)}: {", ".join(part for part in parts if part)}'
+
+
+def _host(machine: Mapping[str, str]) -> str:
+    return machine.get('host') or 'an unknown machine'
+
+
+def missing_metrics(record: GridRecord, metrics: Sequence[str]) -> list[str]:
+    """Results of fine-tunings without a finite value of a metric, in words."""
+    return [
+        f'{cell.title}: {metric} is {record.results[cell.id].metrics.get(metric, "missing")}'
+        for cell in finetunings(record)
+        if cell.id in record.results
+        for metric in metrics
+        if not is_number(record.results[cell.id].metrics.get(metric))
+    ]

@@ -1,0 +1,201 @@
+"""A fine-tuned classifier, applied from its checkpoint alone."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.runner import Runner
+
+from sdp_plugin.apis.predict import load_classifier, open_tiles, predict, write_predictions
+from sdp_plugin.errors import UserError
+from sdp_plugin.registry import METRICS
+
+PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
+# Not half of 96, where all ways to scale agree.
+OTHER_SIZE = 70
+
+
+@METRICS.register_module(force=True)
+class KeepScores(BaseMetric):
+    """The probabilities as a Runner's test sees them."""
+
+    default_prefix = 'kept'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(sample['pred_score'].tolist() for sample in data_samples)
+
+    def compute_metrics(self, results):
+        return {'scores': results}
+
+
+def write_checkpoint(runner: Runner, folder: Path) -> Path:
+    """What a training writes, its hooks included, of weights that differ from each other."""
+    for parameter in runner.model.parameters():
+        parameter.data.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    runner.train_loop  # noqa: B018 - builds it, and with it the data set whose classes the card names
+    runner.save_checkpoint(str(folder), 'epoch_1.pth', save_optimizer=False, save_param_scheduler=False)
+    return folder / 'epoch_1.pth'
+
+
+@pytest.fixture(params=[96, OTHER_SIZE], ids=lambda size: f'{size}px')
+def tested(request, small_config, tmp_path):
+    """A checkpoint and the probabilities of its own test."""
+    cfg = small_config(PCAM, input_size=request.param)
+    cfg.test_evaluator = [dict(type='sdp_plugin.KeepScores')]
+    runner = Runner.from_cfg(cfg)
+    checkpoint = write_checkpoint(runner, tmp_path)
+    return checkpoint, np.array(runner.test()['kept/scores'])
+
+
+@pytest.fixture
+def checkpoint(small_config, tmp_path) -> Path:
+    return write_checkpoint(Runner.from_cfg(small_config(PCAM)), tmp_path)
+
+
+@pytest.fixture
+def test_patches(small_data) -> Path:
+    return small_data.pcam / 'camelyonpatch_level_2_split_test_x.h5'
+
+
+def test_same_probabilities_as_the_test(tested, test_patches):
+    checkpoint, wanted = tested
+    probabilities = predict(load_classifier(checkpoint), open_tiles(test_patches), batch_size=4)
+    assert wanted.std(axis=0).max() > 1e-3  # else any classifier would do
+    np.testing.assert_allclose(probabilities, wanted, atol=1e-5)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline='', encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_of_mixed_sizes_and_formats(checkpoint, tmp_path, capsys):
+    generator = np.random.default_rng(0)
+    folder = tmp_path / 'tiles'
+    names = {'a.png': (96, 96), 'b.TIF': (40, 200), 'sub/c.jpg': (150, 150), 'sub/deeper/d.bmp': (97, 96)}
+    for name, size in names.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), generator.integers(0, 256, (*size, 3), np.uint8))
+    (folder / 'notes.txt').write_text('no tile')
+
+    classifier, tiles = load_classifier(checkpoint), open_tiles(folder)
+    probabilities = predict(classifier, tiles, batch_size=3)
+    assert '3 of 4 tiles were scaled to the 96 x 96 pixels' in capsys.readouterr().out
+    table, sheet = write_predictions(tmp_path / 'out', tiles, classifier.classes, probabilities)
+
+    rows = read(table)
+    assert [row['tile'] for row in rows] == sorted(names)
+    for row, values in zip(rows, probabilities, strict=True):
+        scores = {name: float(row[name]) for name in ('normal', 'tumour')}
+        assert sum(scores.values()) == pytest.approx(1, abs=2e-6)
+        assert scores == pytest.approx(dict(zip(('normal', 'tumour'), values.tolist(), strict=True)), abs=1e-6)
+        assert row['predicted'] == max(scores, key=scores.get)
+        assert float(row['probability']) == max(scores.values())
+    assert min(cv2.imread(str(sheet)).shape[:2]) > 100
+
+
+def test_each_tile_gets_its_own_row(checkpoint, test_patches, tmp_path):
+    """Whatever the size of the batches and whichever tiles are beside it."""
+    classifier = load_classifier(checkpoint)
+    with h5py.File(test_patches) as file:
+        patches = file['x'][:]
+    folder = tmp_path / 'tiles'
+    folder.mkdir()
+    for index in (4, 1):
+        cv2.imwrite(str(folder / f'{index}.png'), cv2.cvtColor(patches[index], cv2.COLOR_RGB2BGR))
+    from_file = predict(classifier, open_tiles(test_patches), batch_size=64)
+    from_folder = predict(classifier, open_tiles(folder), batch_size=1)
+    np.testing.assert_allclose(from_folder, from_file[[1, 4]], atol=1e-5)
+
+
+@pytest.mark.parametrize(('count', 'shown'), [(1, 16), (5, 2), (6, 16)])
+def test_contact_sheet_of_any_number_of_tiles(test_patches, tmp_path, count, shown):
+    tiles = open_tiles(test_patches)
+    tiles = type(tiles)(tiles.names[:count], tiles.records[:count], tiles.load)
+    probabilities = np.linspace([0.5, 0.5], [0.9, 0.1], count).astype(np.float32)
+    _, sheet = write_predictions(tmp_path, tiles, ('normal', 'tumour'), probabilities, shown)
+    assert cv2.imread(str(sheet)) is not None
+
+
+def test_nothing_of_the_training_has_to_be_there(checkpoint, test_patches, tmp_path, monkeypatch):
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    shutil.move(checkpoint, elsewhere / 'model.pth')
+    monkeypatch.chdir(elsewhere)
+    classifier = load_classifier('model.pth')
+    assert classifier.classes == ('normal', 'tumour')
+    assert classifier.input_size == (96, 96)
+    assert not classifier.model.training
+
+
+def without_card(checkpoint: dict) -> dict:
+    return {**checkpoint, 'meta': {key: value for key, value in checkpoint['meta'].items() if key != 'model_card'}}
+
+
+def without_meta(checkpoint: dict) -> dict:
+    return {'state_dict': checkpoint['state_dict']}
+
+
+def without_a_tensor(checkpoint: dict) -> dict:
+    return {**checkpoint, 'state_dict': dict(list(checkpoint['state_dict'].items())[1:])}
+
+
+def without_config(checkpoint: dict) -> dict:
+    return {**checkpoint, 'meta': {**checkpoint['meta'], 'cfg': ''}}
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'message'),
+    [
+        (without_card, 'does not say how to apply it'),
+        (without_meta, 'does not say how to apply it'),
+        (without_a_tensor, 'not those of the network'),
+        (without_config, 'carries no config'),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_applied(checkpoint, spoil, message):
+    from sdp_plugin.checkpoints.reading import load_checkpoint
+
+    torch.save(spoil(load_checkpoint(checkpoint)), checkpoint)
+    with pytest.raises(UserError, match=message):
+        load_classifier(checkpoint)
+
+
+def test_no_tiles(tmp_path):
+    for path, message in [(tmp_path, 'holds no tiles'), (tmp_path / 'nowhere', 'no tiles to classify')]:
+        with pytest.raises(UserError, match=message):
+            open_tiles(path)
+
+
+ARRAYS = {
+    'another name': {'images': np.zeros((2, 8, 8, 3), np.uint8)},
+    'no images': {'x': np.zeros(5, np.uint8)},
+    'another type': {'x': np.zeros((2, 8, 8, 3), np.float32)},
+    'none at all': {'x': np.zeros((0, 8, 8, 3), np.uint8)},
+    'a single number': {'x': np.uint8(3)},
+}
+
+
+@pytest.mark.parametrize('arrays', ARRAYS.values(), ids=ARRAYS)
+def test_an_hdf5_file_without_images(tmp_path, arrays):
+    with h5py.File(tmp_path / 'tiles.h5', 'w') as file:
+        for name, array in arrays.items():
+            file[name] = array
+    with pytest.raises(UserError, match=r'tiles\.h5'):
+        open_tiles(tmp_path / 'tiles.h5')
+
+
+@pytest.mark.parametrize('contents', [b'', b'no HDF5'])
+def test_a_file_that_is_no_hdf5(tmp_path, contents):
+    (tmp_path / 'tiles.h5').write_bytes(contents)
+    with pytest.raises(UserError, match='cannot be read'):
+        open_tiles(tmp_path / 'tiles.h5')

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score, roc_curve
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.report.scores import CONTRIBUTIONS, GRID, image_scores
+
+
+def arrays(classes: int = 3, count: int = 60, seed: int = 0) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    # Rounded, so that scores tie.
+    logits = np.round(generator.normal(size=(count, classes)), 1)
+    labels = generator.integers(classes, size=count).astype(np.uint8)
+    logits[np.arange(count), labels] += 0.7
+    log_scores = (logits - np.logaddexp.reduce(logits, axis=1)[:, None]).astype(np.float16)
+    return {'log_scores': log_scores, 'predictions': log_scores.argmax(axis=1).astype(np.uint8), 'labels': labels}
+
+
+def test_confusion_is_that_of_scikit_learn():
+    values = arrays()
+    assert (image_scores(values).confusion == confusion_matrix(values['labels'], values['predictions'])).all()
+
+
+def test_roc_of_two_classes_is_that_of_scikit_learn():
+    values = arrays(classes=2)
+    odds = np.float32(values['log_scores'][:, 1]) - np.float32(values['log_scores'][:, 0])
+    false, true, _ = roc_curve(values['labels'], odds, drop_intermediate=False)
+    assert image_scores(values).roc == pytest.approx(np.interp(GRID, false, true))
+
+
+def test_roc_of_several_classes_is_the_mean_of_each_against_the_rest():
+    values = arrays(classes=3)
+    curves = []
+    for label in range(3):
+        false, true, _ = roc_curve(values['labels'] == label, values['log_scores'][:, label], drop_intermediate=False)
+        curves.append(np.interp(GRID, false, true))
+    assert image_scores(values).roc == pytest.approx(np.mean(curves, axis=0))
+
+
+def test_images_of_one_class_have_no_roc():
+    values = arrays() | {'labels': np.zeros(60, np.uint8)}
+    scores = image_scores(values)
+    assert scores.roc is None
+    assert CONTRIBUTIONS['single-label/auroc'](scores) is None
+
+
+@pytest.mark.parametrize('classes', [2, 4])
+def test_contributions_average_to_the_metric(classes):
+    values = arrays(classes)
+    scores, labels = image_scores(values), values['labels']
+    means = {metric: function(scores).mean() for metric, function in CONTRIBUTIONS.items()}
+    wanted = {
+        'accuracy/top1': (values['predictions'] == labels).mean(),
+        'single-label/balanced-accuracy': recall_score(labels, values['predictions'], average='macro'),
+        'single-label/auroc': np.mean(
+            [
+                roc_auc_score(
+                    labels == label,
+                    np.float32(values['log_scores'][:, label])
+                    - (np.float32(values['log_scores'][:, 1 - label]) if classes == 2 else 0),
+                )
+                for label in ([1] if classes == 2 else range(classes))
+            ]
+        ),
+    }
+    assert means == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('change', 'problem'),
+    [
+        ({'labels': None}, 'no labels'),
+        ({'labels': np.zeros(59, np.uint8)}, 'do not go together'),
+        ({'log_scores': np.zeros(60, np.float16)}, 'do not go together'),
+        ({'labels': np.full(60, 3, np.uint8)}, '3 classes'),
+        ({'log_scores': np.full((60, 3), np.nan, np.float16)}, 'not numbers'),
+    ],
+)
+def test_arrays_that_are_no_scores(change, problem):
+    values = {name: array for name, array in (arrays() | change).items() if array is not None}
+    with pytest.raises(UserError, match=problem):
+        image_scores(values)

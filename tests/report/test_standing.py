@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sdp_plugin.grid.store import read_grid
+from sdp_plugin.report.build import build_report
+from sdp_plugin.report.standing import durations_of, standing_of, versions_of
+
+
+@pytest.fixture(scope='module')
+def standing(troubled):
+    return standing_of(read_grid(troubled[0]))
+
+
+@pytest.mark.parametrize(
+    ('state', 'key', 'reason'),
+    [
+        ('failed', 'failed', 'OutOfMemoryError'),
+        ('running', 'running', 'worker-1'),
+        ('missing', 'missing', ''),
+        ('unrunnable', 'unrunnable', '35 images of EMPTY'),
+    ],
+)
+def test_each_cell_without_result_is_in_its_list(troubled, standing, state, key, reason):
+    record = read_grid(troubled[0])
+    title = next(cell.title for cell in record.cells if cell.id == troubled[1][key])
+    found = getattr(standing, state)
+    assert [trouble.title for trouble in found] == [title]
+    assert reason in found[0].reason
+
+
+def test_counts_add_up(standing):
+    parts = (standing.running, standing.failed, standing.unrunnable, standing.missing)
+    assert standing.done + sum(map(len, parts)) == standing.total == 99
+    assert not standing.complete
+
+
+def test_results_that_the_plan_no_longer_has_are_stale(standing):
+    assert [trouble.title for trouble in standing.stale] == ['PCam 1000 · Random · of an earlier plan']
+
+
+def test_what_needs_a_failed_pre_training_is_not_runnable(record):
+    training = next(cell for cell in record.cells if cell.kind == 'pretraining')
+    needy = [cell for cell in record.cells if cell.needs == training.id]
+    results = {id: r for id, r in record.results.items() if id not in {training.id, needy[0].id}}
+    failure = type('Failure', (), {'cell': training, 'error': 'x', 'traceback': '', 'machine': {}, 'failed': ''})()
+    standing = standing_of(replace(record, results=results, failures={training.id: failure}))
+    assert [trouble.title for trouble in standing.unrunnable] == [needy[0].title]
+    assert standing.missing == ()
+
+
+def test_a_complete_grid_has_nothing_amiss(report):
+    assert report.standing.complete
+    assert report.problems == ()
+
+
+def test_files_and_values_left_out_are_named(troubled):
+    report = build_report(read_grid(troubled[0]))
+    assert len(report.problems) == 2
+    assert 'accuracy' in report.problems[0]
+    assert 'auroc is nan' in report.problems[1]
+
+
+def test_mixed_versions_are_noticed(record):
+    results = dict(record.results)
+    id = next(iter(results))
+    results[id] = replace(results[id], versions=results[id].versions | {'torch': '2.1.2'})
+    record = replace(record, results=results)
+    assert versions_of(record)['torch'] == {'2.1.2': 1, '2.13.0': 98}
+    assert any('2.1.2' in notice for notice in build_report(record).notices)
+
+
+def test_changed_settings_are_noticed_beside_the_paper(record):
+    plan = replace(record.plan, grid={**record.plan.grid, 'finetune_options': {'max_epochs': 2, 'data_root': 'x'}})
+    notices = build_report(replace(record, plan=plan)).notices
+    assert any('max_epochs=2' in notice and 'data_root' not in notice for notice in notices)
+
+
+def test_durations_are_sums(record):
+    assert durations_of(record)['pretraining'] == {'start_up': 27.0, 'train': 16200.0, 'test': 240.0}
