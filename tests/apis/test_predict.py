@@ -48,7 +48,8 @@ def write_checkpoint(runner: Runner, folder: Path) -> Path:
 @pytest.fixture(params=[96, OTHER_SIZE], ids=lambda size: f'{size}px')
 def tested(request, small_config, tmp_path):
     """A checkpoint and the probabilities of its own test."""
-    cfg = small_config(PCAM, input_size=request.param)
+    # Prediction computes in float32, on processors with bfloat16 too.
+    cfg = small_config(PCAM, input_size=request.param, precision='float32')
     cfg.test_evaluator = [dict(type='sdp_plugin.KeepScores')]
     runner = Runner.from_cfg(cfg)
     checkpoint = write_checkpoint(runner, tmp_path)

@@ -9,7 +9,7 @@ from sdp_plugin.demo_data.crc_tiles import CRC_CLASSES, draw_crc_tile
 from sdp_plugin.demo_data.drawing import random_state
 from sdp_plugin.demo_data.histology import draw_stain
 from sdp_plugin.demo_data.miniature_crc import official_name
-from tests.demo_data.simple_features import held_out_accuracy
+from simple_features import held_out_accuracy
 
 OFFICIAL = re.compile(r'[0-9A-F]+_CRC-Prim-HE-(\d\d)\w*\.tif_Row_\d+_Col_\d+\.tif')
 FOLDERS = ['01_TUMOR', '02_STROMA', '03_COMPLEX', '04_LYMPHO', '05_DEBRIS', '06_MUCOSA', '07_ADIPOSE', '08_EMPTY']

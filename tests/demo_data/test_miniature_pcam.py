@@ -6,7 +6,7 @@ import pytest
 
 from sdp_plugin.demo_data.drawing import random_state
 from sdp_plugin.demo_data.pcam_tiles import draw_pcam_tile, touches_centre
-from tests.demo_data.simple_features import held_out_accuracy
+from simple_features import held_out_accuracy
 
 
 @pytest.mark.parametrize(('split', 'count'), [('train', 24), ('valid', 4), ('test', 8)])
