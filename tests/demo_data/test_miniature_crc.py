@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 from PIL import Image
+from simple_features import held_out_accuracy
 
 from sdp_plugin.demo_data.crc_tiles import CRC_CLASSES, draw_crc_tile
 from sdp_plugin.demo_data.drawing import random_state
 from sdp_plugin.demo_data.histology import draw_stain
 from sdp_plugin.demo_data.miniature_crc import official_name
-from simple_features import held_out_accuracy
 
 OFFICIAL = re.compile(r'[0-9A-F]+_CRC-Prim-HE-(\d\d)\w*\.tif_Row_\d+_Col_\d+\.tif')
 FOLDERS = ['01_TUMOR', '02_STROMA', '03_COMPLEX', '04_LYMPHO', '05_DEBRIS', '06_MUCOSA', '07_ADIPOSE', '08_EMPTY']

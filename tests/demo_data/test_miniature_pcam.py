@@ -3,10 +3,10 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
+from simple_features import held_out_accuracy
 
 from sdp_plugin.demo_data.drawing import random_state
 from sdp_plugin.demo_data.pcam_tiles import draw_pcam_tile, touches_centre
-from simple_features import held_out_accuracy
 
 
 @pytest.mark.parametrize(('split', 'count'), [('train', 24), ('valid', 4), ('test', 8)])
