@@ -19,7 +19,7 @@ from sdp_plugin.settings import load_config
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
 LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
-NUM_SHIPPED = 58
+NUM_SHIPPED = 59
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
@@ -124,6 +124,7 @@ def test_segmentation_trunk_has_output_stride_8(leaf):
         ('scribbles-321x321', 'labelled', (6, 12, 18, 24)),
         ('scribbles-321x321_all-pixels', 'all', (6, 12, 18, 24)),
         ('scribbles-321x321_dilations-6-12', 'labelled', (6, 12)),
+        ('clicks-321x321', 'labelled', (6, 12, 18, 24)),
         ('masks-321x321', 'labelled', (6, 12, 18, 24)),
     ],
 )
@@ -138,6 +139,18 @@ def test_scribbles_are_drawn_three_pixels_wide_after_rescaling(variant, loading)
     cfg = read(f'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321{variant}.py')
     assert transform_of(cfg, loading).line_width == 3
     assert transforms_of(cfg).index('RandomRescale' if variant else 'LoadImage') < transforms_of(cfg).index(loading)
+
+
+def test_clicks_differ_from_scribbles_by_their_folder():
+    clicks, scribbles = (
+        read(f'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-{kind}-321x321.py') for kind in ('clicks', 'scribbles')
+    )
+    folder = clicks.train_dataloader.dataset.data_prefix.scribble_path
+    assert folder == '../../clicks/pascal_2012' != scribbles.scribbles
+    clicks.merge_from_dict(
+        {'scribbles': scribbles.scribbles, 'train_dataloader.dataset.data_prefix.scribble_path': scribbles.scribbles}
+    )
+    assert clicks.to_dict() == scribbles.to_dict()
 
 
 def batches_of_both_inputs(small_config, leaf: str) -> list[dict]:

@@ -22,7 +22,7 @@ SHIPPED = sorted(path.stem for path in GRID_CONFIGS.glob('*.py'))
 
 
 def test_all_grids_are_found():
-    assert {'table1', 'backbones', 'protocol', 'crc_grouped', 'tile_folder', 'demo'} == set(SHIPPED)
+    assert {'table1', 'backbones', 'protocol', 'crc_grouped', 'clicks', 'tile_folder', 'demo'} == set(SHIPPED)
 
 
 @cache

@@ -1,0 +1,1 @@
+"""From nothing to verified data: downloading, unpacking, converting and checking what is trained and tested on."""
