@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
+from sdp_plugin.catalogue.cards import VOC_CLASSES
 from sdp_plugin.catalogue.palette import voc_palette
-from sdp_plugin.demo_data.drawing import random_state
-from sdp_plugin.demo_data.natural_objects import OBJECT_CLASSES
-from sdp_plugin.demo_data.natural_scenes import Scene, VisibleObject, draw_scene
+from sdp_plugin.demo_data.scenes import CLASS_INDICES, Scene, SceneObject, draw_scene, random_state
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 
@@ -26,7 +25,7 @@ JPEG_QUALITY = 92
 def write_voc(folder: Path, seed: int, counts: dict[str, int], image_size: tuple[int, int]) -> None:
     """Write ``VOC2012/{JPEGImages,SegmentationClassAug,Annotations,ImageSets/Segmentation}``.
 
-    Each block of twenty pictures has each class once as its main object.
+    Each block of seven pictures has each class once as its main object.
 
     Args:
         folder (Path): An existing folder, the future ``VOCdevkit``.
@@ -40,8 +39,9 @@ def write_voc(folder: Path, seed: int, counts: dict[str, int], image_size: tuple
     for split, first in SPLITS.items():
         ids = [f'{YEAR}_{first + index + 1:06d}' for index in range(counts[split])]
         for index, image_id in enumerate(ids):
-            classes = random_state(seed, 'voc', split, 'classes', index // 20).permutation(20) + 1
-            scene = draw_scene(random_state(seed, 'voc', split, index), int(classes[index % 20]), image_size)
+            block, place = divmod(index, len(CLASS_INDICES))
+            classes = random_state(seed, 'voc', split, 'classes', block).permutation(CLASS_INDICES)
+            scene = draw_scene(random_state(seed, 'voc', split, index), int(classes[place]), image_size)
             _write_scene(root, image_id, scene)
         (root / 'ImageSets' / 'Segmentation' / f'{split}.txt').write_text(''.join(f'{i}\n' for i in ids))
 
@@ -79,10 +79,10 @@ def _write_scene(root: Path, image_id: str, scene: Scene) -> None:
     ElementTree.ElementTree(annotation).write(root / 'Annotations' / f'{image_id}.xml', encoding='utf-8')
 
 
-def _object_element(item: VisibleObject) -> ElementTree.Element:
+def _object_element(item: SceneObject) -> ElementTree.Element:
     element = ElementTree.Element('object')
     texts = {
-        'name': OBJECT_CLASSES[item.class_index - 1].name,
+        'name': VOC_CLASSES[item.class_index],
         'pose': 'Unspecified',
         'truncated': str(int(item.truncated)),
         'difficult': '0',

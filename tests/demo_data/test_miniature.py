@@ -9,6 +9,7 @@ import pytest
 
 from sdp_plugin.demo_data.manifest import ensure_folder
 from sdp_plugin.demo_data.miniature import MiniatureSizes, write_miniature
+from sdp_plugin.demo_data.tiles import SHEETS
 from sdp_plugin.errors import UserError
 
 TINY = MiniatureSizes(
@@ -44,11 +45,11 @@ def test_same_seed_same_bytes(tiny, tmp_path):
     assert digests(tmp_path) == digests(tiny)
 
 
-def test_another_seed_gives_other_pictures_under_the_same_names(tiny, tmp_path):
+def test_another_seed_gives_other_scenes_under_the_same_names(tiny, tmp_path):
     write(tmp_path, seed=1)
     first, second = digests(tiny), digests(tmp_path)
-    pictures = [name for name in first if Path(name).suffix in ('.jpg', '.png', '.tif') or name.endswith('_x.h5')]
-    assert len(pictures) == 3 + 3 + 8 + 3
+    pictures = [name for name in first if Path(name).suffix in ('.jpg', '.png')]
+    assert len(pictures) == 3 + 3
     assert all(first[name] != second[name] for name in pictures)
 
 
@@ -69,7 +70,7 @@ def test_a_second_run_writes_nothing(copy):
 
 def test_other_parameters_regenerate_only_what_they_concern(copy):
     lines = write(copy, dataclasses.replace(TINY, pcam_test=4))
-    assert [line.split('/')[-1].split(':')[0] for line in lines if 'generated in' in line] == ['pcam']
+    assert [line.split('/')[-1].split(':')[0] for line in lines if 'written in' in line] == ['pcam']
 
 
 def test_new_natural_pictures_bring_new_scribbles(copy, tiny):
@@ -131,7 +132,7 @@ def test_real_data_is_never_overwritten(tmp_path, name):
 def test_added_files_are_never_lost(copy):
     (copy / 'pcam' / 'notes.txt').write_text('mine')
     with pytest.raises(UserError, match='1 files were added'):
-        write(copy, seed=5)
+        write(copy, dataclasses.replace(TINY, pcam_test=4))
     assert (copy / 'pcam' / 'notes.txt').read_text() == 'mine'
 
 
@@ -145,3 +146,15 @@ def test_the_place_is_a_file(tmp_path):
 def test_sizes_that_give_no_data_set(name, value):
     with pytest.raises(UserError, match=name):
         MiniatureSizes(**{name: value})
+
+
+def test_what_travels_with_the_package_is_small_and_says_where_it_comes_from():
+    assert sum(path.stat().st_size for path in SHEETS.iterdir()) < 2 * 1024**2
+    attribution = (SHEETS / 'ATTRIBUTION.md').read_text()
+    assert 'CC0' in attribution
+    assert 'CC BY 4.0' in attribution
+
+
+def test_more_colorectal_tiles_than_there_are(tmp_path):
+    with pytest.raises(UserError, match='not so many colorectal tiles'):
+        write(tmp_path, dataclasses.replace(TINY, crc_per_class=13))

@@ -8,9 +8,7 @@ from PIL import Image
 
 from sdp_plugin.catalogue.cards import VOC_2012
 from sdp_plugin.catalogue.palette import voc_palette
-from sdp_plugin.demo_data.drawing import random_state
-from sdp_plugin.demo_data.natural_objects import OBJECT_CLASSES
-from sdp_plugin.demo_data.natural_scenes import draw_scene
+from sdp_plugin.demo_data.scenes import CLASS_INDICES, draw_scene, random_state
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 
@@ -25,10 +23,6 @@ def ids(miniature) -> list[str]:
 
 def read_mask(miniature, image_id: str) -> np.ndarray:
     return np.asarray(Image.open(miniature.voc / 'SegmentationClassAug' / f'{image_id}.png'))
-
-
-def test_class_names_are_those_of_the_data_card():
-    assert ('background', *(kind.name for kind in OBJECT_CLASSES)) == tuple(VOC_2012.classes)
 
 
 def test_each_id_has_its_four_files(miniature, ids):
@@ -58,9 +52,9 @@ def test_masks_are_palette_pictures_of_voc_classes_with_void_borders(miniature, 
         assert void[beside].all(), 'two classes touch without void between them'
 
 
-def test_every_class_occurs_in_a_block_of_twenty(miniature, ids):
-    seen = {int(index) for image_id in ids[:NUM_TRAIN] for index in np.unique(read_mask(miniature, image_id))}
-    assert seen >= set(range(21))
+def test_every_class_occurs_in_a_block_of_seven(miniature, ids):
+    seen = {int(index) for image_id in ids[:7] for index in np.unique(read_mask(miniature, image_id))}
+    assert seen == {0, *CLASS_INDICES, 255}
 
 
 def test_detection_boxes_agree_with_the_masks(miniature, ids):
@@ -95,7 +89,7 @@ def test_scribbles_lie_on_their_classes(miniature, ids):
     assert right / total > 0.97
 
 
-@pytest.mark.parametrize('class_index', range(1, 21))
+@pytest.mark.parametrize('class_index', CLASS_INDICES)
 def test_main_object_is_visible_and_varies(class_index):
     scenes = [draw_scene(random_state(9, class_index, index), class_index, (120, 90)) for index in range(3)]
     for scene in scenes:

@@ -32,7 +32,7 @@ from measuring import alternate, core_seconds, machine, ratios, seconds, spread,
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 
-from sdp_plugin.demo_data.pcam_tiles import draw_pcam_tile
+from sdp_plugin.demo_data.tiles import pcam_patches
 from sdp_plugin.engine.in_memory.augmentation import (
     BatchAugmentation,
     batched,
@@ -64,11 +64,12 @@ def parse_args() -> argparse.Namespace:
 def read_patches(data_root: Path | None, number: int) -> np.ndarray:
     """Patches as the transforms see them: uint8, shape (number, 96, 96, 3), BGR."""
     if data_root is None:
-        tiles = [draw_pcam_tile(np.random.default_rng(seed), tumour=seed % 2 == 0)[0] for seed in range(number)]
-        return np.ascontiguousarray(np.stack(tiles)[..., ::-1])
+        return np.ascontiguousarray(pcam_patches('train', number)[0][..., ::-1])
     path = data_root / PATCHES
     if not path.is_file():
-        raise UserError('The patches are missing.', looked_for=path, remedy='leave --data-root out to generate some')
+        raise UserError(
+            'The patches are missing.', looked_for=path, remedy='leave --data-root out to take those of the package'
+        )
     with h5py.File(path) as file:
         patches = file['x'][:number]
     if len(patches) < number:

@@ -36,7 +36,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdp_plugin.demo_data.miniature_pcam import write_pcam
+from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.engine.in_memory.graph import WARM_UP
 from sdp_plugin.engine.in_memory.turns import Turns
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
@@ -273,7 +273,7 @@ def main() -> None:
         folder = Path(temporary)
         data_root = args.data_root or folder
         if args.data_root is None:
-            write_pcam(folder, 0, dict(train=args.iterations * args.batch_size, valid=2, test=2))
+            write_pcam(folder, dict(train=args.iterations * args.batch_size, valid=2, test=2))
         cfg = config_for(args, data_root, folder)
         report['peak'] = {'float32': peak(torch.float32, device)}
         if has_bfloat16(device):
