@@ -48,7 +48,7 @@ DATASET_KEYS: dict[str, Any] = dict(config=_REQUIRED, examples_per_class=[None],
 VARIANT_KEYS: dict[str, Any] = dict(
     values={}, pretrain_options={}, finetune_options={}, initialisations=None, datasets=None
 )
-COMPARISON_KEYS: dict[str, Any] = dict(first=_REQUIRED, second=_REQUIRED, margin=None)
+COMPARISON_KEYS: dict[str, Any] = dict(first=_REQUIRED, second=_REQUIRED, margin=None, methods=None)
 
 # Settings of a fine-tuning that the grid gives each cell.
 GIVEN = {

@@ -1,6 +1,7 @@
 """What a grid consists of and what is kept of it: cells, outcomes, results and failures, as plain data.
 
-A cell is one training. Pre-trainings end with a converted checkpoint, the initialisation of fine-tunings that need it.
+A cell is one training. Pre-trainings end with a converted checkpoint, the initialisation of the fine-tunings and probes
+that need it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-PRETRAINING, FINETUNING = 'pretraining', 'finetuning'
+PRETRAINING, FINETUNING, PROBE = 'pretraining', 'finetuning', 'probe'
+FINE_TUNING = 'fine-tuning'
+"""Name of the method that turns a network into a classifier where a cell names none."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Cell:
 
     Args:
         id (str): Twelve hexadecimal digits that change with all that influences the result, and with nothing else.
-        kind (str): ``'pretraining'`` or ``'finetuning'``.
+        kind (str): ``'pretraining'``, ``'finetuning'`` or ``'probe'``.
         title (str): What people read, unique in a grid.
         config (str): The config, relative to the folder of the configs, or absolute.
         options (Mapping[str, Any]): Its overrides, as ``--cfg-options`` takes them, without the initialisation.
@@ -36,6 +39,7 @@ class Cell:
         seed (int | None): Seed of the draw, the order and the new layers.
         group (str): Cells of one group differ in initialisation, seed and fold only, so they may train side by side.
         obstacle (str | None): Why the cell cannot be run, known before anything runs.
+        method (str): How a probe classifies, as tables name it (``'logistic regression'``); ``''`` for any other cell.
     """
 
     id: str
@@ -54,10 +58,11 @@ class Cell:
     seed: int | None = None
     group: str = ''
     obstacle: str | None = None
+    method: str = ''
 
     @property
     def pair(self) -> tuple:
-        """What cells that are compared have in common: all but the initialisation."""
+        """What cells that are compared have in common: all but the initialisation and the method."""
         return self.variant, self.dataset, self.examples_per_class, self.repeat, self.fold, self.seed
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from sdp_plugin.report.comparisons import comparisons_of
 from sdp_plugin.report.curves import confusions_of, learning_curves, pretraining_curves, roc_curves
 from sdp_plugin.report.entries import entries_of
 from sdp_plugin.report.model import ACCURACY, Column, Pretraining, Report
+from sdp_plugin.report.reading import read_runs
+from sdp_plugin.report.runs import RunTable
 from sdp_plugin.report.samples import read_samples
-from sdp_plugin.report.score_files import finetunings, read_scores
 from sdp_plugin.report.standing import (
     command_of,
     durations_of,
@@ -40,48 +41,48 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
     Raises:
         UserError: The grid has no fine-tuning, or no result has one of the metrics.
     """
-    cells = finetunings(record)
-    if not cells:
+    table = read_runs(record)
+    if not table.runs:
         raise UserError(
-            f'The grid {record.plan.name!r} has no fine-tuning to report of.', found=f'{len(record.cells)} cells'
+            f'The grid {record.plan.name!r} has no fine-tuning and no probe to report of.',
+            found=f'{len(record.cells)} cells',
         )
-    metrics = _metrics(record, metrics)
-    published = _published(record, metrics[0])
-    scores, problems = read_scores(record)
-    columns, initialisations = _columns(record, published), _initialisations(record)
-    variants = tuple(dict.fromkeys(cell.variant for cell in cells))
+    metrics = _metrics(table, metrics)
+    published = _published(table, metrics[0])
+    columns = _columns(table, published)
     entries = sorted(
-        entries_of(record, scores, metrics, published),
+        entries_of(table, metrics, published),
         key=lambda entry: (
-            variants.index(entry.variant),
+            table.variants.index(entry.variant),
             columns.index(entry.column),
-            initialisations.index(entry.initialisation),
+            table.rows.index(entry.row),
         ),
     )
-    comparisons = comparisons_of(record, scores, metrics[0], columns)
+    comparisons = comparisons_of(table, metrics[0], columns)
     samples, sample_problems = read_samples(record.work_dir)
     return Report(
         name=record.plan.name,
         metric=metrics[0],
         metrics=metrics,
         columns=columns,
-        variants=variants,
-        initialisations=initialisations,
+        variants=table.variants,
+        initialisations=table.initialisations,
+        rows=table.rows,
         entries=tuple(entries),
         comparisons=tuple(comparisons),
-        learning=tuple(learning_curves(record)),
+        learning=tuple(learning_curves(table)),
         pretraining=tuple(pretraining_curves(record)),
         pretrainings=tuple(
             Pretraining(result.cell.title, result.metrics, result.durations)
             for result in record.results.values()
             if result.cell.kind == PRETRAINING
         ),
-        roc=tuple(roc_curves(record, scores)),
-        confusions=tuple(confusions_of(record, scores)),
+        roc=tuple(roc_curves(table)),
+        confusions=tuple(confusions_of(table)),
         samples=tuple(samples),
         standing=standing_of(record),
         notices=tuple(notices_of(record, metrics[0], entries, comparisons)),
-        problems=(*problems, *missing_metrics(record, metrics), *sample_problems),
+        problems=(*table.problems, *missing_metrics(table, metrics), *sample_problems),
         published=published.citation if published else None,
         versions=versions_of(record),
         machines=machines_of(record),
@@ -94,31 +95,23 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
     )
 
 
-def _metrics(record: GridRecord, wanted: Sequence[str]) -> tuple[str, ...]:
-    results = [record.results[cell.id] for cell in finetunings(record) if cell.id in record.results]
-    measured = sorted({metric for result in results for metric in result.metrics})
+def _metrics(table: RunTable, wanted: Sequence[str]) -> tuple[str, ...]:
+    measured = sorted({metric for run in table.done for metric in run.metrics})
     for metric in wanted:
-        if results and metric not in measured:
+        if table.done and metric not in measured:
             raise UserError(f'No result has the metric {metric!r}.', looked_for=' or '.join(measured), found=metric)
-    main = record.plan.grid.get('metric', ACCURACY)
+    main = table.grid.get('metric', ACCURACY)
     chosen = wanted or (main, *(metric for metric in SHOWN_WHERE_MEASURED if metric in measured))
     return tuple(dict.fromkeys(chosen))
 
 
-def _published(record: GridRecord, metric: str) -> PublishedTable | None:
-    key = record.plan.grid.get('published')
+def _published(table: RunTable, metric: str) -> PublishedTable | None:
+    key = table.grid.get('published')
     return published_table(key) if key and metric == ACCURACY else None
 
 
-def _columns(record: GridRecord, published: PublishedTable | None) -> tuple[Column, ...]:
+def _columns(table: RunTable, published: PublishedTable | None) -> tuple[Column, ...]:
     """Those of the plan: first the published ones in the order of the paper, then the others in that of the grid."""
-    planned = list(dict.fromkeys(Column(cell.dataset, cell.examples_per_class) for cell in finetunings(record)))
-    first = [Column(*column) for column in published.columns] if published else []
-    datasets = list(dict.fromkeys(column.dataset for column in (*first, *planned)))
-    return tuple(sorted(planned, key=lambda column: datasets.index(column.dataset)))
-
-
-def _initialisations(record: GridRecord) -> tuple[str, ...]:
-    planned = dict.fromkeys(cell.initialisation for cell in finetunings(record))
-    named = [name for name in record.plan.grid.get('initialisations', {}) if name in planned]
-    return tuple(dict.fromkeys([*named, *planned]))
+    first = [dataset for dataset, _ in published.columns] if published else []
+    datasets = list(dict.fromkeys([*first, *(column.dataset for column in table.columns)]))
+    return tuple(sorted(table.columns, key=lambda column: datasets.index(column.dataset)))

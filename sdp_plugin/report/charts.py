@@ -62,7 +62,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Plot:
     """A picture with two axes.
 
     Args:
@@ -192,7 +192,7 @@ def number(value: float) -> str:
     return f'{value:.10g}'.replace('-', '\N{MINUS SIGN}')
 
 
-def panel(
+def plot(
     id: str,
     title: str,
     description: str,
@@ -202,24 +202,24 @@ def panel(
     x_ticks: Sequence[tuple[float, str]] | None = None,
     y_ticks: Sequence[tuple[float, str]] | None = None,
     diagonal: bool = False,
-) -> Panel:
+) -> Plot:
     """Lay out lines between two axes.
 
     Args:
-        id (str): See :class:`Panel`, as the next five.
-        title (str): The heading.
-        description (str): In words.
+        id (str): Unique on the page.
+        title (str): The heading above it.
+        description (str): What it shows, for those who cannot see it.
         lines (Sequence[Line]): At least one with a point.
-        x_label (str): Below.
-        y_label (str): Above.
+        x_label (str): Below the horizontal axis.
+        y_label (str): Beside the vertical axis.
         x_ticks (Sequence[tuple[float, str]] | None): Positions and labels; chosen from the data if None.
-        y_ticks (Sequence[tuple[float, str]] | None): The same.
+        y_ticks (Sequence[tuple[float, str]] | None): Positions and labels; chosen from the data if None.
         diagonal (bool): Whether to draw the line from corner to corner.
     """
-    low_x, high_x, x_ticks = _axis(_horizontals(lines), x_ticks, pad=0.0)
-    low_y, high_y, y_ticks = _axis(_verticals(lines), y_ticks, pad=0.0)
+    low_x, high_x, x_ticks = _axis(_horizontals(lines), x_ticks)
+    low_y, high_y, y_ticks = _axis(_verticals(lines), y_ticks)
     to_x, to_y = scale(low_x, high_x, LEFT, RIGHT), scale(low_y, high_y, BOTTOM, TOP)
-    return Panel(
+    return Plot(
         id,
         title,
         description,
@@ -291,7 +291,7 @@ def _difference_title(difference: Difference) -> str:
 
 
 def _axis(
-    values: list[float], ticks: Sequence[tuple[float, str]] | None, pad: float
+    values: list[float], ticks: Sequence[tuple[float, str]] | None
 ) -> tuple[float, float, Sequence[tuple[float, str]]]:
     if ticks is None:
         low, high, positions = nice_range(values)

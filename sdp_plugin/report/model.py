@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sdp_plugin.grid.records import FINE_TUNING
 from sdp_plugin.statistics import Claim, Interval, PairedComparison, SummaryCell
 
 ACCURACY = 'accuracy/top1'
@@ -38,6 +39,50 @@ class Column:
     def label(self) -> str:
         """For example 'PCam 1,000'."""
         return f'{self.dataset} {self.size}'
+
+
+PRETRAINING_COLUMN = Column('Pre-training', None)
+"""Where the curves of pre-trainings stand."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: an initialisation, and the method that makes a classifier of it."""
+
+    initialisation: str
+    method: str = FINE_TUNING
+
+    @property
+    def label(self) -> str:
+        """For example 'Random', or 'Random, logistic regression' for a probe."""
+        return self.initialisation if self.method == FINE_TUNING else f'{self.initialisation}, {self.method}'
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the table: variant, column and row.
+
+    Args:
+        variant (str): The variant of the grid.
+        column (Column): Data set and size.
+        initialisation (str): The initialisation.
+        method (str): Fine-tuning, or how a probe classifies.
+    """
+
+    variant: str
+    column: Column
+    initialisation: str
+    method: str
+
+    @property
+    def position(self) -> Position:
+        """This, without what stands there."""
+        return Position(self.variant, self.column, self.initialisation, self.method)
+
+    @property
+    def row(self) -> Row:
+        """The row of the table."""
+        return Row(self.initialisation, self.method)
 
 
 @dataclass(frozen=True)
@@ -89,22 +134,16 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A cell of the table: the runs of one initialisation on one data set and size in one variant.
+class Entry(Position):
+    """The runs at one position of the table.
 
     Args:
-        variant (str): The variant.
-        column (Column): Data set and size.
-        initialisation (str): The initialisation.
         planned (int): Number of runs in the plan.
         summaries (Mapping[str, Summary]): By metric; without those that no finished run has.
         published (Published | None): Beside it, where the cell is the paper's.
         obstacle (str): Why it cannot be run, if it cannot.
     """
 
-    variant: str
-    column: Column
-    initialisation: str
     planned: int
     summaries: Mapping[str, Summary]
     published: Published | None = None
@@ -136,7 +175,13 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class ComparisonBlock:
-    """A comparison of the grid's config over all its cells, which are one family for Holm's adjustment."""
+    """A comparison of the grid's config over all its cells, which are one family for Holm's adjustment.
+
+    Args:
+        first (str): Label of the first row of the table.
+        second (str): Label of the other one.
+        rows (tuple[ComparisonRow, ...]): By variant and column.
+    """
 
     first: str
     second: str
@@ -144,12 +189,9 @@ class ComparisonBlock:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Position):
     """Mean and range over the runs of an entry at each step: loss, or true-positive rate."""
 
-    variant: str
-    column: Column
-    initialisation: str
     n: int
     x: tuple[float, ...]
     mean: tuple[float, ...]
@@ -158,15 +200,12 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Confusion:
+class Confusion(Position):
     """Mean over the runs of the share of each class's images (rows) taken for each class (columns), in per cent.
 
     A row is None where no run tested an image of its class.
     """
 
-    variant: str
-    column: Column
-    initialisation: str
     n: int
     images: int
     classes: tuple[str, ...]
@@ -230,7 +269,8 @@ class Report:
         columns (tuple[Column, ...]): In the order of the table.
         variants (tuple[str, ...]): In the order of the grid.
         initialisations (tuple[str, ...]): In the order of the grid.
-        entries (tuple[Entry, ...]): By variant, column and initialisation, each in its order.
+        rows (tuple[Row, ...]): Fine-tunings first, each in the order of the initialisations.
+        entries (tuple[Entry, ...]): By variant, column and row, each in its order.
         comparisons (tuple[ComparisonBlock, ...]): In the order of the grid.
         learning (tuple[Curve, ...]): Loss against step.
         pretraining (tuple[Curve, ...]): The same of the pre-trainings, under the initialisations that they give.
@@ -258,6 +298,7 @@ class Report:
     columns: tuple[Column, ...]
     variants: tuple[str, ...]
     initialisations: tuple[str, ...]
+    rows: tuple[Row, ...]
     entries: tuple[Entry, ...]
     comparisons: tuple[ComparisonBlock, ...]
     learning: tuple[Curve, ...]
@@ -279,10 +320,10 @@ class Report:
     generated: str
     generator: str
 
-    def entry(self, variant: str, initialisation: str, column: Column) -> Entry | None:
-        """The entry of that place, or None where the grid has none."""
-        return self._places.get((variant, initialisation, column))
+    def entry(self, variant: str, initialisation: str, column: Column, method: str = FINE_TUNING) -> Entry | None:
+        """The entry of that position, or None where the grid has none."""
+        return self._entries.get(Position(variant, column, initialisation, method))
 
     @cached_property
-    def _places(self) -> dict[tuple, Entry]:
-        return {(entry.variant, entry.initialisation, entry.column): entry for entry in self.entries}
+    def _entries(self) -> dict[Position, Entry]:
+        return {entry.position: entry for entry in self.entries}

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE
 from sdp_plugin.report import pictures
 from sdp_plugin.report.model import Column, Report, Sample, label_of
 from sdp_plugin.report.samples import SUFFIXES
@@ -25,6 +26,8 @@ VERDICTS = {
     'inconclusive': 'inconclusive',
     'untested': 'not tested',
 }
+
+KINDS = {PRETRAINING: 'pre-trainings', FINETUNING: 'fine-tunings', PROBE: 'probes'}
 
 
 def render_page(report: Report) -> str:
@@ -61,6 +64,7 @@ def render_page(report: Report) -> str:
         sample_groups=_sample_groups(report.samples),
         config=json.dumps(report.grid, indent=2, ensure_ascii=False),
         verdicts=VERDICTS,
+        kinds=KINDS,
         incomparable=_incomparable(report),
         confusions=_confusions(report),
     )
@@ -132,7 +136,7 @@ def _incomparable(report: Report) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for entry in report.entries:
         if entry.published and entry.published.obstacle and entry.summaries:
-            reasons.setdefault(entry.published.obstacle, []).append(f'{entry.initialisation} on {entry.column.label}')
+            reasons.setdefault(entry.published.obstacle, []).append(f'{entry.row.label} on {entry.column.label}')
     return reasons
 
 

@@ -5,19 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from sdp_plugin.grid.records import FINE_TUNING
 from sdp_plugin.report.charts import (
     Difference,
     Forest,
     Line,
-    Panel,
+    Plot,
     Strip,
     forest,
     nice_range,
     number,
-    panel,
+    plot,
     strip,
 )
-from sdp_plugin.report.model import Column, ComparisonBlock, Curve, Entry, Report, label_of
+from sdp_plugin.report.model import (
+    PRETRAINING_COLUMN,
+    Column,
+    ComparisonBlock,
+    Curve,
+    Entry,
+    Position,
+    Report,
+    Row,
+    label_of,
+)
 from sdp_plugin.statistics import Interval
 
 NUM_STYLES = 8
@@ -32,19 +43,21 @@ def style_of(report: Report, initialisation: str) -> int:
     return report.initialisations.index(initialisation) % NUM_STYLES
 
 
-def accuracy_panels(report: Report) -> list[Panel]:
-    """For each variant and data set: the main metric against the labelled examples of each class."""
+def accuracy_panels(report: Report) -> list[Plot]:
+    """For each variant, data set and method: the main metric against the labelled examples of each class."""
     panels = []
     for variant in report.variants:
         for dataset in dict.fromkeys(column.dataset for column in report.columns):
             columns = [column for column in report.columns if column.dataset == dataset]
-            lines = [
-                line
-                for position, name in enumerate(report.initialisations)
-                if (line := _accuracy_line(report, variant, name, columns, position))
-            ]
-            if lines:
-                panels.append(_accuracy_panel(report, variant, dataset, columns, lines, len(panels)))
+            for method in dict.fromkeys(row.method for row in report.rows):
+                lines = [
+                    line
+                    for position, name in enumerate(report.initialisations)
+                    if (line := _accuracy_line(report, variant, Row(name, method), columns, position))
+                ]
+                if lines:
+                    heading = _heading(dataset, method)
+                    panels.append(_accuracy_panel(report, variant, heading, columns, lines, len(panels)))
     return panels
 
 
@@ -60,22 +73,22 @@ def forests(report: Report) -> list[list[Forest]]:
     ]
 
 
-def learning_panels(report: Report) -> list[Panel]:
+def learning_panels(report: Report) -> list[Plot]:
     """For each variant, data set and size: the loss against the step, on a logarithmic axis."""
     before = [curve for curve in report.pretraining if min(curve.low) > 0]
     after = [curve for curve in report.learning if min(curve.low) > 0]
     return [
-        *_curve_panels(report, before, 'pretraining', _learning_panel, (Column('Pre-training', None),)),
+        *_curve_panels(report, before, 'pretraining', _learning_panel, (PRETRAINING_COLUMN,)),
         *_curve_panels(report, after, 'learning', _learning_panel, report.columns),
     ]
 
 
-def roc_panels(report: Report) -> list[Panel]:
+def roc_panels(report: Report) -> list[Plot]:
     """For each variant, data set and size: the ROC curves."""
     return _curve_panels(report, report.roc, 'roc', _roc_panel, report.columns)
 
 
-def strips(report: Report, metric: str) -> dict[tuple[str, str, Column], Strip]:
+def strips(report: Report, metric: str) -> dict[Position, Strip]:
     """For each entry with a result: its runs, on one axis for each data set."""
     found = {}
     for dataset in dict.fromkeys(column.dataset for column in report.columns):
@@ -88,9 +101,7 @@ def strips(report: Report, metric: str) -> dict[tuple[str, str, Column], Strip]:
             values = [value.value for value in summary.values]
             interval = _drawn(summary.interval)
             title = f'{len(values)} runs: {", ".join(f"{value:.2f}" for value in values)}; axis {low:g} to {high:g}'
-            found[entry.variant, entry.initialisation, entry.column] = strip(
-                values, summary.mean, interval, low, high, title
-            )
+            found[entry.position] = strip(values, summary.mean, interval, low, high, title)
     return found
 
 
@@ -105,11 +116,12 @@ def _drawn(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (max(interval.low, 0.0), min(interval.high, 100.0))
 
 
-def _accuracy_line(report: Report, variant: str, name: str, columns: Sequence[Column], position: int) -> Line | None:
+def _accuracy_line(report: Report, variant: str, row: Row, columns: Sequence[Column], position: int) -> Line | None:
+    name = row.initialisation
     shift = APART * (position - (len(report.initialisations) - 1) / 2)
     points, band, dots, rings = [], [], [], []
     for index, column in enumerate(columns):
-        entry = report.entry(variant, name, column)
+        entry = report.entry(variant, name, column, row.method)
         if entry is None:
             continue
         x = index + shift
@@ -126,15 +138,15 @@ def _accuracy_line(report: Report, variant: str, name: str, columns: Sequence[Co
 
 
 def _accuracy_panel(
-    report: Report, variant: str, dataset: str, columns: Sequence[Column], lines: Sequence[Line], number: int
-) -> Panel:
+    report: Report, variant: str, heading: str, columns: Sequence[Column], lines: Sequence[Line], number: int
+) -> Plot:
     sizes = [(index, column.size) for index, column in enumerate(columns)]
     edge = 0.5
     ticks = [(-edge, ''), *sizes, (len(columns) - 1 + edge, '')]
     means = '; '.join(f'{line.name} {", ".join(f"{mean:.1f}" for _, mean in line.points)}' for line in lines)
-    return panel(
+    return plot(
         f'by-labels-{number}',
-        _title(variant, dataset),
+        _title(variant, heading),
         f'Means in per cent for {", ".join(label for _, label in sizes)} labelled examples of each class: {means}.',
         lines,
         'labelled examples of each class',
@@ -177,25 +189,28 @@ def _curve_panels(
     report: Report,
     curves: Iterable[Curve],
     id: str,
-    draw: Callable[[Report, Sequence[Curve], str, str], Panel],
+    draw: Callable[[Report, Sequence[Curve], str, str], Plot],
     columns: Sequence[Column],
-) -> list[Panel]:
-    by_place: dict[tuple[str, Column], list[Curve]] = {}
+) -> list[Plot]:
+    panels: dict[tuple[str, Column, str], list[Curve]] = {}
     for curve in curves:
-        by_place.setdefault((curve.variant, curve.column), []).append(curve)
-    places = [(variant, column) for variant in report.variants for column in columns]
+        panels.setdefault((curve.variant, curve.column, curve.method), []).append(curve)
+    ordered = sorted(panels.items(), key=lambda item: (report.variants.index(item[0][0]), columns.index(item[0][1])))
     return [
-        draw(report, by_place[place], f'{id}-{number}', _title(place[0], _heading(place[1])))
-        for number, place in enumerate(places)
-        if place in by_place
+        draw(report, found, f'{id}-{number}', _title(variant, _heading(_name(column), method)))
+        for number, ((variant, column, method), found) in enumerate(ordered)
     ]
 
 
-def _heading(column: Column) -> str:
-    return column.dataset if column.dataset == 'Pre-training' else column.label
+def _heading(what: str, method: str) -> str:
+    return what if method in ('', FINE_TUNING) else f'{what}, {method}'
 
 
-def _learning_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Panel:
+def _name(column: Column) -> str:
+    return column.dataset if column == PRETRAINING_COLUMN else column.label
+
+
+def _learning_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Plot:
     lines = [
         Line(
             curve.initialisation,
@@ -208,7 +223,7 @@ def _learning_panel(report: Report, curves: Sequence[Curve], id: str, title: str
     ends = ', '.join(f'{curve.initialisation} {curve.mean[-1]:.3g}' for curve in curves)
     lows = [low for curve in curves for low in curve.low]
     highs = [high for curve in curves for high in curve.high]
-    return panel(
+    return plot(
         id, title, f'Mean loss at the last step: {ends}.', lines, 'step', 'loss (logarithmic)',
         x_ticks=_whole_ticks(x for curve in curves for x in curve.x),
         y_ticks=_log_ticks(min(lows), max(highs)),
@@ -230,7 +245,7 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     return [(math.log10(value), f'{value:g}') for value in values if below[-1] <= value <= above[0]]
 
 
-def _roc_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Panel:
+def _roc_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Plot:
     lines = [
         Line(
             curve.initialisation,
@@ -241,7 +256,7 @@ def _roc_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> 
         for curve in curves
     ]
     at = ', '.join(f'{curve.initialisation} {100 * curve.mean[10]:.0f} %' for curve in curves)
-    return panel(
+    return plot(
         id, title, f'True-positive rate at a false-positive rate of 10 %: {at}.', lines,
         'false-positive rate in %', 'true-positive rate in %', PERCENT_TICKS, PERCENT_TICKS, diagonal=True,
     )  # fmt: skip

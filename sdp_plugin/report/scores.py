@@ -22,7 +22,7 @@ ARRAYS = ('log_scores', 'predictions', 'labels')
 
 
 @dataclass(frozen=True)
-class ImageScores:
+class RunScores:
     """The test images of one run; see :class:`sdp_plugin.grid.records.Outcome`.
 
     Args:
@@ -85,7 +85,7 @@ class ImageScores:
         return {}
 
 
-def _auroc(scores: ImageScores) -> np.ndarray | None:
+def _auroc(scores: RunScores) -> np.ndarray | None:
     if not scores.measured:
         return None
     total = np.zeros(len(scores.labels), np.float32)
@@ -97,14 +97,14 @@ def _auroc(scores: ImageScores) -> np.ndarray | None:
 
 
 # What each test image adds to a metric, which is what intervals over runs x test images are made of.
-CONTRIBUTIONS: Mapping[str, Callable[[ImageScores], np.ndarray | None]] = {
+CONTRIBUTIONS: Mapping[str, Callable[[RunScores], np.ndarray | None]] = {
     'accuracy/top1': lambda scores: scores.correct,
     'single-label/balanced-accuracy': lambda scores: balanced_accuracy_contributions(scores.correct, scores.labels),
     'single-label/auroc': _auroc,
 }
 
 
-def image_scores(arrays: Mapping[str, np.ndarray]) -> ImageScores:
+def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
     """The arrays of a ``scores.npz``, checked.
 
     Raises:
@@ -112,7 +112,7 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> ImageScores:
     """
     if absent := [name for name in ARRAYS if name not in arrays]:
         raise UserError(f'There is no {" and no ".join(absent)}.', found=', '.join(arrays) or 'nothing')
-    scores = ImageScores(*(arrays[name] for name in ARRAYS))
+    scores = RunScores(*(arrays[name] for name in ARRAYS))
     shapes = [arrays[name].shape for name in ARRAYS]
     if len(shapes[0]) != 2 or not scores.labels.size or not shapes[1] == shapes[2] == shapes[0][:1]:
         raise UserError('The arrays do not go together.', looked_for='(N, C), (N,), (N,)', found=shapes)

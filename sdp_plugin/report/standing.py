@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.entries import is_number
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
-from sdp_plugin.report.score_files import finetunings
+from sdp_plugin.report.runs import RunTable
 
 PLACES = ('data_root', 'scribbles', 'num_workers')
 
@@ -145,12 +145,11 @@ def _host(machine: Mapping[str, str]) -> str:
     return machine.get('host') or 'an unknown machine'
 
 
-def missing_metrics(record: GridRecord, metrics: Sequence[str]) -> list[str]:
-    """Results of fine-tunings without a finite value of a metric, in words."""
+def missing_metrics(table: RunTable, metrics: Sequence[str]) -> list[str]:
+    """Finished runs without a finite value of a metric, in words."""
     return [
-        f'{cell.title}: {metric} is {record.results[cell.id].metrics.get(metric, "missing")}'
-        for cell in finetunings(record)
-        if cell.id in record.results
+        f'{run.title}: {metric} is {run.metrics.get(metric, "missing")}'
+        for run in table.done
         for metric in metrics
-        if not is_number(record.results[cell.id].metrics.get(metric))
+        if not is_number(run.metrics.get(metric))
     ]

@@ -36,8 +36,8 @@ LATEX_ESCAPES = str.maketrans(
     }
 )
 MARKDOWN_SPECIAL = '\\`*_{}[]<>#|~'
-CELL_FIELDS = ('id', 'kind', 'title', 'variant', 'dataset', 'examples_per_class', 'initialisation', 'repeat', 'fold',
-               'seed')  # fmt: skip
+CELL_FIELDS = ('id', 'kind', 'title', 'variant', 'dataset', 'examples_per_class', 'initialisation', 'method', 'repeat',
+               'fold', 'seed')  # fmt: skip
 SUBSET_FIELDS = ('train_size', 'test_size', 'train_digest', 'test_digest')
 
 
@@ -91,10 +91,10 @@ def to_latex(report: Report) -> str:
         lines.append(r'    \midrule')
         if variant:
             lines.append(rf'    \multicolumn{{{first - 1}}}{{l}}{{\emph{{{latex_text(variant)}}}}} \\')
-        for name in report.initialisations:
-            entries = [report.entry(variant, name, column) for column in report.columns]
+        for row in report.rows:
+            entries = [report.entry(variant, row.initialisation, column, row.method) for column in report.columns]
             if any(entries):
-                cells = [latex_text(name), *(_latex_cell(entry, report.metric) for entry in entries)]
+                cells = [latex_text(row.label), *(_latex_cell(entry, report.metric) for entry in entries)]
                 lines.append(rf'    {" & ".join(cells)} \\')
     return '\n'.join([*lines, r'    \bottomrule', r'  \end{tabular}', r'\end{table}', ''])
 
@@ -152,10 +152,11 @@ def _state(record: GridRecord, id: str, reasons: Mapping[str, str]) -> tuple[str
 def _markdown_table(report: Report, metric: str) -> str:
     rows = [['Initialisation', *(column.label for column in report.columns)]]
     for variant in report.variants:
-        for name in report.initialisations:
-            entries = [report.entry(variant, name, column) for column in report.columns]
+        for row in report.rows:
+            entries = [report.entry(variant, row.initialisation, column, row.method) for column in report.columns]
             if any(entries):
-                rows.append([_joined(variant, name), *(_markdown_cell(report, entry, metric) for entry in entries)])
+                cells = [_markdown_cell(report, entry, metric) for entry in entries]
+                rows.append([_joined(variant, row.label), *cells])
     lines = [f'| {" | ".join([markdown_text(row[0]), *row[1:]])} |' for row in rows[1:]]
     head = f'| {" | ".join(map(markdown_text, rows[0]))} |'
     return '\n'.join([head, '|---' * len(rows[0]) + '|', *lines])

@@ -1,4 +1,4 @@
-"""Confusion matrices, and what follows from them."""
+"""Confusion matrices, and their rows in per cent."""
 
 from __future__ import annotations
 
@@ -40,13 +40,3 @@ def mean_row_percentages(matrices: Sequence[np.ndarray]) -> np.ndarray:
     rows = np.stack([row_percentages(matrix) for matrix in matrices])
     tested = (~np.isnan(rows)).sum(axis=0)
     return np.divide(np.nansum(rows, axis=0), tested, out=np.full(tested.shape, np.nan), where=tested > 0)
-
-
-def recalls(matrix: np.ndarray) -> np.ndarray:
-    """The recall of each class in per cent, (C,); NaN for a class without an image."""
-    return np.diagonal(row_percentages(matrix))
-
-
-def balanced_accuracy(matrix: np.ndarray) -> float:
-    """The mean recall in per cent over the classes that have an image."""
-    return float(np.nanmean(recalls(matrix)))

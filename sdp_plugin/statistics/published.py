@@ -1,15 +1,32 @@
-"""Published tables as data, to stand beside own results, and the claims that follow from them."""
+"""Published tables as data, to stand beside own results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.statistics.summaries import SummaryCell, smallest_equivalence_margin
 
-Column = tuple[str, int]
+Key = tuple[str, int]
+"""Data set, and labelled examples of each class."""
+
+
+@dataclass(frozen=True)
+class SummaryCell:
+    """A published cell.
+
+    Args:
+        mean (float): Of the runs.
+        sd (float): Their sample standard deviation.
+        n (int): Their number.
+    """
+
+    mean: float
+    sd: float
+    n: int
+
+    def __str__(self) -> str:
+        return f'{self.mean:.2f} ± {self.sd:.2f}'
 
 
 @dataclass(frozen=True)
@@ -18,15 +35,15 @@ class PublishedTable:
 
     Args:
         citation (str): Where it stands.
-        rows (Mapping[str, Mapping[Column, SummaryCell]]): Initialisation to (data set, labelled examples of each
+        rows (Mapping[str, Mapping[Key, SummaryCell]]): Initialisation to (data set, labelled examples of each
             class) to cell, named as in the shipped grids.
     """
 
     citation: str
-    rows: Mapping[str, Mapping[Column, SummaryCell]]
+    rows: Mapping[str, Mapping[Key, SummaryCell]]
 
     @property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[Key]:
         """(data set, labelled examples of each class), in the order of the paper."""
         return list(next(iter(self.rows.values())))
 
@@ -35,7 +52,7 @@ class PublishedTable:
         return self.rows.get(initialisation, {}).get((dataset, examples_per_class))
 
 
-def _row(cells: str, columns: Sequence[Column], n: int) -> dict[Column, SummaryCell]:
+def _row(cells: str, columns: Sequence[Key], n: int) -> dict[Key, SummaryCell]:
     pairs = [cell.split('±') for cell in cells.split('|')]
     return {column: SummaryCell(float(mean), float(sd), n) for column, (mean, sd) in zip(columns, pairs, strict=True)}
 
@@ -65,43 +82,3 @@ def published_table(key: str) -> PublishedTable:
     if key not in PUBLISHED:
         raise UserError(f'There is no published table {key!r}.', looked_for=' or '.join(PUBLISHED), found=key)
     return PUBLISHED[key]
-
-
-def mean_gain(table: PublishedTable, over: str, initialisations: Sequence[str], dataset: str) -> float:
-    """By how many points the initialisations, averaged, exceed another, averaged over the sizes of a data set.
-
-    With full and scribble segmentation over classification: what spatial labels give beyond class labels.
-    """
-    columns = _columns_of(table, dataset)
-    means = [fmean(table.rows[name][column].mean for column in columns) for name in initialisations]
-    return fmean(means) - fmean(table.rows[over][column].mean for column in columns)
-
-
-def mean_absolute_difference(table: PublishedTable, first: str, second: str) -> float:
-    """The mean over all columns of the absolute difference of two rows, in points."""
-    return fmean(abs(table.rows[first][column].mean - table.rows[second][column].mean) for column in table.columns)
-
-
-def mean_sd(table: PublishedTable, rows: Sequence[str]) -> float:
-    """The mean standard deviation over these rows' cells, in points."""
-    return fmean(cell.sd for row in rows for cell in table.rows[row].values())
-
-
-def unpaired_margins(table: PublishedTable, first: str, second: str, dataset: str, level: float = 0.95) -> list[float]:
-    """For each size of a data set, the smallest margin within which two rows would be shown to be equivalent.
-
-    See :func:`~sdp_plugin.statistics.summaries.smallest_equivalence_margin`.
-    """
-    rows = table.rows[first], table.rows[second]
-    return [
-        smallest_equivalence_margin(rows[0][column], rows[1][column], level) for column in _columns_of(table, dataset)
-    ]
-
-
-def _columns_of(table: PublishedTable, dataset: str) -> list[Column]:
-    columns = [column for column in table.columns if column[0] == dataset]
-    if not columns:
-        raise UserError(
-            f'The published table has no data set {dataset!r}.', found=sorted({name for name, _ in table.columns})
-        )
-    return columns

@@ -1,11 +1,12 @@
 """Work directories of grids that nobody ran: the layout and the sizes of the paper's Table 1, results drawn at random.
 
-``python tests/analysis/report/synthetic.py WORK_DIR`` writes one to look at.
+``python tests/report/synthetic.py WORK_DIR`` writes one to look at.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import sys
@@ -20,7 +21,7 @@ from PIL import Image
 from scipy.stats import norm, rankdata
 
 from sdp_plugin.grid.leases import claim, this_process
-from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell, Failure, Result
+from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE, Cell, Failure, Result
 
 PRETRAININGS = {
     'Classification': 'classes',
@@ -53,6 +54,7 @@ class Shape:
         initialisations (Mapping[str, str]): Name to the initialisation of :data:`MEANS` that it behaves like.
         variants (Sequence[str]): Names of the variants.
         published (str | None): Key of the published results.
+        probes (Sequence[str]): Methods of frozen probes beside the fine-tunings.
     """
 
     repeats: int = 10
@@ -62,6 +64,7 @@ class Shape:
     initialisations: Mapping[str, str] = field(default_factory=lambda: {name: name for name in MEANS})
     variants: Sequence[str] = ('',)
     published: str | None = 'teh2022'
+    probes: Sequence[str] = ()
 
 
 SMALL = Shape(repeats=4, pcam_test=60, crc_test=40)
@@ -118,14 +121,17 @@ def cells_of(shape: Shape) -> list[Cell]:
             runs = [(r, f) for r in range(settings['repeats']) for f in (range(folds) if folds else [None])]
             for count in settings['examples_per_class']:
                 for repeat, fold in runs:
-                    for name, like in shape.initialisations.items():
+                    for name, method in itertools.product(shape.initialisations, ['', *shape.probes]):
+                        like = shape.initialisations[name]
                         place = f'fold {fold}' if fold is not None else f'repeat {repeat}'
-                        title = ' · '.join(filter(None, [variant, f'{dataset} {count}', name, f'{place} of {repeat}']))
+                        title = ' · '.join(
+                            filter(None, [variant, f'{dataset} {count}', name, method, f'{place} of {repeat}'])
+                        )
                         needs = _digest(PRETRAININGS[like]) if like in PRETRAININGS else None
                         cells.append(
                             Cell(
                                 _digest(title),
-                                FINETUNING,
+                                PROBE if method else FINETUNING,
                                 title,
                                 settings['config'],
                                 {},
@@ -138,6 +144,7 @@ def cells_of(shape: Shape) -> list[Cell]:
                                 fold=fold,
                                 seed=repeat * (folds or 1) + (fold or 0),
                                 group=f'{variant}/{dataset}/{count}',
+                                method=method,
                             )
                         )
     return cells
@@ -208,6 +215,8 @@ def _finetuning_result(cell: Cell, shape: Shape, seed: int) -> tuple[Result, dic
         {'step': epoch + 1, 'loss': float(2 * np.exp(-epoch / epochs * speed + noise[epoch])), 'lr': 1e-4 * 0.94**epoch}
         for epoch in range(epochs)
     ]
+    if cell.kind == PROBE:
+        curve = []
     tested = f'{cell.dataset}-{cell.fold}'
     subset = {
         'train_size': cell.examples_per_class * NUM_CLASSES[cell.dataset],

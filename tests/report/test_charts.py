@@ -24,7 +24,7 @@ def test_nice_range(values, ticks):
 
 
 def test_positions_are_where_the_axes_say():
-    picture = charts.panel('p', 't', 'd', [Line('a', 0, [(0, 10), (100, 20)], marked=True)], 'x', 'y')
+    picture = charts.plot('p', 't', 'd', [Line('a', 0, [(0, 10), (100, 20)], marked=True)], 'x', 'y')
     at_x = {tick.label: tick.at for tick in picture.x_ticks}
     at_y = {tick.label: tick.at for tick in picture.y_ticks}
     marks = picture.traces[0].marks
@@ -34,7 +34,7 @@ def test_positions_are_where_the_axes_say():
 
 def test_a_band_goes_up_one_side_and_down_the_other():
     line = Line('a', 0, [(0, 1), (1, 2)], band=[(0, 0, 2), (1, 1, 3)])
-    picture = charts.panel('p', 't', 'd', [line], 'x', 'y', x_ticks=[(0, ''), (1, '')], y_ticks=[(0, ''), (3, '')])
+    picture = charts.plot('p', 't', 'd', [line], 'x', 'y', x_ticks=[(0, ''), (1, '')], y_ticks=[(0, ''), (3, '')])
     top, bottom = charts.TOP, charts.BOTTOM
     third = round((bottom - top) / 3, 1)
     wanted = [(46, bottom - 2 * third), (348, top), (348, bottom - third), (46, bottom)]
@@ -47,7 +47,7 @@ def test_a_band_goes_up_one_side_and_down_the_other():
 
 def test_a_single_point_has_a_bar_instead_of_line_and_band():
     line = Line('a', 0, [(0, 1)], band=[(0, 0, 2)], marked=True)
-    trace = charts.panel('p', 't', 'd', [line], 'x', 'y', y_ticks=[(0, ''), (2, '')]).traces[0]
+    trace = charts.plot('p', 't', 'd', [line], 'x', 'y', y_ticks=[(0, ''), (2, '')]).traces[0]
     assert (trace.line, trace.band, len(trace.marks)) == ('', '', 1)
     x = trace.marks[0].x
     assert trace.bar == f'M{x:g} {charts.TOP}L{x:g} {charts.BOTTOM}'

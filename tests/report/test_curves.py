@@ -8,7 +8,7 @@ import pytest
 from sdp_plugin.grid.store import load_scores
 from sdp_plugin.report.curves import roc_curves
 from sdp_plugin.report.model import Column
-from sdp_plugin.report.score_files import read_scores
+from sdp_plugin.report.reading import read_runs
 
 
 def of(found, name, column):
@@ -66,5 +66,5 @@ def test_roc_band_holds_its_mean(report):
 def test_two_runs_have_no_band(record):
     keep = {cell.id for cell in record.cells if cell.seed in (0, 1)}
     record = replace(record, results={id: result for id, result in record.results.items() if id in keep})
-    curves = roc_curves(record, read_scores(record)[0])
+    curves = roc_curves(read_runs(record))
     assert all(curve.n == 2 and curve.low == curve.mean == curve.high for curve in curves)

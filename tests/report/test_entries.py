@@ -9,7 +9,8 @@ import pytest
 from sdp_plugin.grid.store import load_scores
 from sdp_plugin.report import entries as summaries
 from sdp_plugin.report.model import Column
-from sdp_plugin.report.score_files import read_scores
+from sdp_plugin.report.reading import read_runs
+from sdp_plugin.report.runs import RunTable
 from sdp_plugin.statistics import corrected_interval, runs_by_images_interval, t_interval
 from sdp_plugin.statistics.published import TEH2022
 
@@ -53,12 +54,15 @@ def test_uneven_folds_give_their_own_ratio(record):
     results = dict(record.results)
     for cell, size in zip(cells, (10, 20, 30, 40), strict=True):
         results[cell.id] = replace(results[cell.id], subset=results[cell.id].subset | {'test_size': size})
-    ratio = summaries.fold_ratio(cells, replace(record, results=results))
+    table = read_runs(replace(record, results=results))
+    ratio = table.fold_ratio([run for run in table.runs if run.cell in {cell.id for cell in cells}])
     assert ratio == pytest.approx(mean([10 / 90, 20 / 80, 30 / 70, 40 / 60]))
 
 
 def test_without_scores_the_interval_is_over_the_runs(record):
-    entries = summaries.entries_of(record, {}, (ACCURACY,), None)
+    table = read_runs(record)
+    table = RunTable([replace(run, scores=None) for run in table.runs], table.grid)
+    entries = summaries.entries_of(table, (ACCURACY,), None)
     entry = next(e for e in entries if e.column == Column('PCam', 1000) and e.initialisation == 'Random')
     assert entry.summaries[ACCURACY].interval == t_interval(accuracies(record, 'PCam', 1000, 'Random'))
 
@@ -67,8 +71,7 @@ def test_runs_with_other_test_images_are_not_stacked(record):
     cell = runs(record, 'PCam', 1000, 'Random')[0]
     results = dict(record.results)
     results[cell.id] = replace(results[cell.id], subset=results[cell.id].subset | {'test_digest': 'another'})
-    scores, _ = read_scores(record)
-    entries = summaries.entries_of(replace(record, results=results), scores, (ACCURACY,), None)
+    entries = summaries.entries_of(read_runs(replace(record, results=results)), (ACCURACY,), None)
     entry = next(e for e in entries if e.column == Column('PCam', 1000) and e.initialisation == 'Random')
     assert 'bootstrap' not in entry.summaries[ACCURACY].interval.method
 
@@ -82,6 +85,6 @@ def test_parts_of_the_data_do_not_compare_with_the_paper(report):
 
 def test_the_official_test_sizes_compare(record, monkeypatch):
     monkeypatch.setattr(summaries, 'OFFICIAL_TEST_SIZES', {'PCam': 60, 'CRC': 40})
-    entries = summaries.entries_of(record, {}, (ACCURACY,), TEH2022)
+    entries = summaries.entries_of(read_runs(record), (ACCURACY,), TEH2022)
     entry = next(e for e in entries if e.column == Column('CRC', 50) and e.initialisation == 'Full segmentation')
     assert entry.published.difference == pytest.approx(entry.summaries[ACCURACY].mean - 81.40)

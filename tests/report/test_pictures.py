@@ -46,7 +46,7 @@ def test_comparisons_without_a_pair_are_not_drawn(report):
 def test_strips_of_a_data_set_share_an_axis(report):
     strips = pictures.strips(report, 'accuracy/top1')
     first, second = (report.entry('', 'Random', Column('PCam', size)) for size in (1000, 3000))
-    places = [strips[entry.variant, entry.initialisation, entry.column] for entry in (first, second)]
+    places = [strips[entry.position] for entry in (first, second)]
     values = [value.value for entry in (first, second) for value in entry.summaries['accuracy/top1'].values]
     dots = [dot for place in places for dot in place.dots]
     assert [dot for _, dot in sorted(zip(values, dots, strict=True))] == sorted(dots)

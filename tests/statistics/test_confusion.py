@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from sdp_plugin.statistics.confusion import (
-    balanced_accuracy,
-    confusion_matrix,
-    mean_row_percentages,
-    recalls,
-    row_percentages,
-)
+from sdp_plugin.statistics.confusion import confusion_matrix, mean_row_percentages, row_percentages
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +21,16 @@ def test_agrees_with_scikit_learn(dtype):
     labels, predictions = np.random.default_rng(0).integers(20, size=(2, 3000)).astype(dtype)
     matrix = confusion_matrix(labels, predictions, 20)
     assert (matrix == metrics.confusion_matrix(labels, predictions)).all()
-    assert balanced_accuracy(matrix) == pytest.approx(100 * metrics.balanced_accuracy_score(labels, predictions))
+    recalls = np.diagonal(row_percentages(matrix))
+    assert recalls.mean() == pytest.approx(100 * metrics.balanced_accuracy_score(labels, predictions))
 
 
 def test_a_class_that_does_not_occur():
     matrix = confusion_matrix(np.array([0, 0, 0, 2]), np.array([0, 0, 1, 1]), 3)
     assert matrix.tolist() == [[2, 1, 0], [0, 0, 0], [0, 1, 0]]
-    assert recalls(matrix)[[0, 2]] == pytest.approx([200 / 3, 0])
-    assert np.isnan(recalls(matrix)[1])
-    assert balanced_accuracy(matrix) == pytest.approx(100 / 3)
+    recalls = np.diagonal(row_percentages(matrix))
+    assert recalls[[0, 2]] == pytest.approx([200 / 3, 0])
+    assert np.isnan(recalls[1])
 
 
 def test_rows_in_per_cent():

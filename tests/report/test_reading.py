@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from sdp_plugin.grid.store import load_scores, read_grid
-from sdp_plugin.report.score_files import read_scores
+from sdp_plugin.report.reading import read_runs
 
 
 @pytest.fixture
 def copy(work_dir, tmp_path):
     shutil.copytree(work_dir, tmp_path / 'copy')
     return tmp_path / 'copy'
+
+
+def with_scores(table):
+    return {run.cell for run in table.runs if run.scores}
 
 
 def spoil(copy, change):
@@ -24,8 +28,8 @@ def spoil(copy, change):
 
 
 def test_all_scores_of_a_sound_grid_are_read(record):
-    scores, problems = read_scores(record)
-    assert (len(scores), problems) == (96, [])
+    table = read_runs(record)
+    assert (len(with_scores(table)), table.problems) == (96, [])
 
 
 @pytest.mark.parametrize(
@@ -41,17 +45,17 @@ def test_all_scores_of_a_sound_grid_are_read(record):
 )
 def test_scores_that_do_not_fit_are_left_out_by_name(copy, change, words):
     cell = spoil(copy, change)
-    scores, problems = read_scores(read_grid(copy))
-    assert cell.id not in scores
-    assert len(scores) == 95
-    assert len(problems) == 1
-    assert cell.title in problems[0]
-    assert words in problems[0]
+    table = read_runs(read_grid(copy))
+    assert cell.id not in with_scores(table)
+    assert len(with_scores(table)) == 95
+    assert len(table.problems) == 1
+    assert cell.title in table.problems[0]
+    assert words in table.problems[0]
 
 
 def test_half_a_file_is_left_out(copy):
     record = read_grid(copy)
     path = copy / 'cells' / record.cells[5].id / 'scores.npz'
     path.write_bytes(path.read_bytes()[:100])
-    scores, problems = read_scores(read_grid(copy))
-    assert (len(scores), len(problems)) == (95, 1)
+    table = read_runs(read_grid(copy))
+    assert (len(with_scores(table)), len(table.problems)) == (95, 1)
