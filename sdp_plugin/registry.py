@@ -5,6 +5,7 @@ classes as ``sdp_plugin.Name`` whatever its ``default_scope`` is: mmengine impor
 an unknown scope, and ``locations`` imports the classes on the first look-up. No ``custom_imports`` are needed.
 """
 
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
@@ -20,6 +21,9 @@ DATASETS = Registry(
     parent=MMENGINE_DATASETS,
     scope='sdp_plugin',
     locations=[f'sdp_plugin.datasets.{module}' for module in ('crc', 'pcam', 'tile_folder', 'voc')],
+)
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='sdp_plugin', locations=['sdp_plugin.datasets.samplers']
 )
 TRANSFORMS = Registry(
     'transform', parent=MMENGINE_TRANSFORMS, scope='sdp_plugin', locations=['sdp_plugin.datasets.transforms']

@@ -65,6 +65,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
     'precision': (Place('train_cfg.precision'), Place('test_cfg.precision'), Place('optim_wrapper.precision')),
     'channels_last': (Place('default_hooks.prepare_model.channels_last'),),
     'compile_backbone': (Place('default_hooks.prepare_model.compile_backbone'),),
+    'checkpoint_minutes': (Place('default_hooks.checkpoint.minutes'),),
     'lr': (Place('optim_wrapper.optimizer.lr'),),
     'max_epochs': (Place('train_cfg.max_epochs'),),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.

@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from sdp_plugin.catalogue.cards import VOC_2012
 from sdp_plugin.catalogue.voc import FILES_OF_AN_IMAGE, list_images
 from sdp_plugin.datasets.decoded_files import DecodedFiles
+from sdp_plugin.datasets.samplers import seed_draws
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 
@@ -81,7 +82,8 @@ class VOCDataset(BaseSegDataset):
 
     def prepare_data(self, idx: int) -> object:
         """Run a record through the pipeline, with what of it is decoded already as ``decoded``."""
-        record = self.get_data_info(idx)
+        seed_draws(idx)
+        record = self.get_data_info(int(idx))
         record['decoded'] = {key: files.get(record[key]) for key, files in self._decoded.items()}
         return self.pipeline(record)
 

@@ -23,7 +23,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     collate_fn=dict(type='sdp_plugin.collate_bytes'),
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='sdp_plugin.RepeatableSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.VOCDataset',
         data_root=data_root,

@@ -2,7 +2,13 @@
 _base_ = './default.py'
 default_scope = 'mmpretrain'
 initialisation = ''  # a file that tools/convert_weights.py wrote; empty is random
+checkpoint_minutes = 5  # at the end of an epoch; so much a killed training loses at most, beside that epoch
 default_hooks = dict(
     logger=dict(ignore_last=False),  # a line an epoch, from loops that report once an epoch
     initialisation=dict(type='sdp_plugin.InitialisationHook', checkpoint=initialisation),
-    checkpoint=dict(type='CheckpointHook', by_epoch=True, interval=10, max_keep_ckpts=2))
+    checkpoint=dict(
+        type='sdp_plugin.TimedCheckpointHook',
+        by_epoch=True,
+        interval=10,
+        minutes=checkpoint_minutes,
+        max_keep_ckpts=2))
