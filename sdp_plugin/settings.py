@@ -45,6 +45,8 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place('train_dataloader.dataset.pipeline.RandomLabelledCrop.crop_size'),
         Place('model.data_preprocessor.size'),
     ),
+    'output_stride': (Place('model.backbone.output_stride'),),
+    'head_dilations': (Place('model.decode_head.dilations'),),
     'examples_per_class': (Place('train_dataloader.dataset.examples_per_class'),),
     'num_folds': _datasets('num_folds'),
     'fold': _datasets('fold'),

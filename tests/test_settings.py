@@ -45,6 +45,8 @@ CASES = [
         (33, 44),
         {'train_dataloader.dataset.pipeline.2.crop_size': (33, 44), 'model.data_preprocessor.size': (33, 44)},
     ),
+    (SCRIBBLES, 'output_stride', 16, {'model.backbone.output_stride': 16}),
+    (SCRIBBLES, 'head_dilations', (3, 6), {'model.decode_head.dilations': (3, 6)}),
     (SCRIBBLES, 'decode_first', False, {'train_dataloader.dataset.decode_first': False}),
     (SCRIBBLES, 'cache_dir', '/c', {'train_dataloader.dataset.cache_dir': '/c'}),
     (SCRIBBLES, 'precision', 'float32', {'optim_wrapper.precision': 'float32'}),

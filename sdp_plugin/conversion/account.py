@@ -6,7 +6,7 @@ from collections import Counter
 
 from sdp_plugin.conversion.carry_over import CarriedOver
 from sdp_plugin.conversion.convert import shortened
-from sdp_plugin.conversion.verify import Verification
+from sdp_plugin.conversion.verify import GeometryChange, Verification
 
 
 def table(carried: CarriedOver) -> str:
@@ -58,9 +58,29 @@ def verification(found: Verification) -> str:
             else f'largest difference {stage.largest:.3g}, relative {stage.relative:.3g}'
         )
         lines.append(f'  stage {index} ({shape}): {same}')
-    if found.geometry_change is not None:
-        lines.append(
-            f'  other strides or dilations than in training change the pooled features by {found.geometry_change:.1%} '
-            '(expected, no error)'
-        )
+    if found.geometry:
+        lines += _geometry(found.geometry)
     return '\n'.join(lines)
+
+
+def _geometry(change: GeometryChange) -> list[str]:
+    lines = [
+        f'  other strides or dilations than in training change the pooled features by {change.pooled:.1%} '
+        '(expected, no error)'
+    ]
+    if change.every == 1 or change.sampled is None:
+        return lines
+    return [
+        *lines,
+        f'  à-trous agreement: at every {_ordinal(change.every)} position of the denser map the features differ by '
+        f'{change.sampled:.2g}, relatively: '
+        + (
+            'the denser trunk is the coarser one dilated'
+            if change.is_atrous
+            else 'the denser trunk is not the coarser one dilated, as sdp_plugin.AtrousResNet would be'
+        ),
+    ]
+
+
+def _ordinal(number: int) -> str:
+    return {2: '2nd', 3: '3rd'}.get(number, f'{number}th')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class CarriedOver:
 
     def checkpoint(self) -> dict[str, Any]:
         """The checkpoint to write: the trunk's tensors, and how they came about in ``meta['conversion']``."""
-        model = {'type': 'EncoderDecoder' if self.target.scope == 'mmseg' else 'ImageClassifier'}
+        model = {'type': 'EncoderDecoder' if self.target.is_of_segmentor else 'ImageClassifier'}
         model['backbone'] = self.target.config
         return {
             'state_dict': {TRUNK_PREFIX + name: tensor for name, tensor in self.conversion.state.items()},
@@ -67,6 +67,7 @@ class CarriedOver:
             'rule_set': self.key_map.name,
             'verdict': self.key_map.verdict.name,
             'verified': self.verification and [stage.relative for stage in self.verification.stages],
+            'geometry': self.verification and self.verification.geometry and asdict(self.verification.geometry),
             'carried': [
                 [list(record.sources), list(record.targets)]
                 for record in conversion.records

@@ -18,6 +18,7 @@ SCOPES = ('mmseg', 'mmpretrain', 'sdp_plugin')
 SEGMENTORS = ('EncoderDecoder', 'CascadeEncoderDecoder')
 CLASSIFIERS = ('ImageClassifier',)
 ADAPTER = 'sdp_plugin.SegmentationBackbone'
+ATROUS = ('sdp_plugin.AtrousResNet', 'sdp_plugin.AtrousResNeXt')
 
 _TRAINING_ONLY = ('init_cfg', 'pretrained', 'frozen_stages', 'norm_eval', 'with_cp', 'zero_init_residual')
 """Arguments that change how a backbone is trained or initialised, never what it computes from given weights."""
@@ -41,6 +42,11 @@ class Trunk:
     def kind(self) -> str:
         """The class with its scope, as configs may write it."""
         return f'{self.scope}.{self.name}'
+
+    @property
+    def is_of_segmentor(self) -> bool:
+        """Whether segmentors are built on this class."""
+        return self.scope == 'mmseg' or self.kind in ATROUS
 
     @property
     def config(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from sdp_plugin.errors import UserError
 
 _SEED = 20220103
 _BATCH = 2
+_ROUNDING = 1e-10
 _VECTOR_NOISE = 0.1
 _MATRIX_NOISE = 0.5
-_GEOMETRY = ('strides', 'dilations', 'contract_dilation', 'multi_grid')
+_GEOMETRY = ('strides', 'dilations', 'contract_dilation', 'multi_grid', 'output_stride')
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,41 @@ class StageDifference:
 
 
 @dataclass(frozen=True)
+class GeometryChange:
+    """The last stage of the source as trained beside that of the target as it will be used, both in float64.
+
+    Differences are Euclidean norms, relative to the features that they begin from.
+
+    Args:
+        pooled (float): Of the pooled features, from the source to the target: what other strides do to a classifier.
+        every (int): Every how many-th position of the denser map is a position of the coarser one; 1 if both are alike.
+        sampled (float | None): At those positions, from the coarser side to the denser: rounding, if the denser trunk
+            is the coarser one dilated (à trous). None if the maps have no such positions.
+    """
+
+    pooled: float
+    every: int
+    sampled: float | None
+
+    @property
+    def is_atrous(self) -> bool:
+        """Whether both sides compute the same function, one of them at more positions."""
+        return self.sampled is not None and self.sampled < _ROUNDING
+
+
+@dataclass(frozen=True)
 class Verification:
     """What the comparison found.
 
     Args:
         verdict (Verdict): What the key map promises.
         stages (tuple[StageDifference, ...]): Both sides built with the target's strides and dilations.
-        geometry_change (float | None): By how much the pooled features of the last stage change, in the Euclidean
-            norm relative to the source as trained, because the target's strides and dilations differ; None if they
-            are the same.
+        geometry (GeometryChange | None): What the target's strides and dilations do; None if they are as trained.
     """
 
     verdict: Verdict
     stages: tuple[StageDifference, ...]
-    geometry_change: float | None
+    geometry: GeometryChange | None
 
 
 def verify(
@@ -101,9 +123,11 @@ def verify(
         outputs = [[feature.mean(dim=(2, 3), keepdim=True) for feature in side[-1:]] for side in outputs]
     stages = _differences(*outputs)
     _check(key_map, stages)
-    _fill(modules[0], whole_source)
-    change = _geometry_change(sides[0], modules[0], source, source_state, inputs)
-    return Verification(key_map.verdict, stages, change)
+    geometry = None
+    if any(map(_differ_in_geometry, sides, (source, target))):
+        states = whole_source, target_state
+        geometry = _geometry_change(key_map, [*zip((source, target), sides, states, strict=True)], inputs)
+    return Verification(key_map.verdict, stages, geometry)
 
 
 def _network(trunk: Trunk, module: nn.Module) -> nn.Module:
@@ -187,14 +211,32 @@ def _check(key_map: KeyMap, stages: Sequence[StageDifference]) -> None:
     )
 
 
+def _differ_in_geometry(compared: Trunk, used: Trunk) -> bool:
+    ours, theirs = compared.complete_settings(), used.complete_settings()
+    return any(not same(ours.get(name), theirs.get(name)) for name in _GEOMETRY)
+
+
 def _geometry_change(
-    compared: Trunk, module: nn.Module, trained: Trunk, state: Mapping[str, Tensor], inputs: Tensor
-) -> float | None:
-    as_compared, as_trained = compared.complete_settings(), trained.complete_settings()
-    if all(same(as_compared.get(name), as_trained.get(name)) for name in _GEOMETRY):
+    key_map: KeyMap, sides: Sequence[tuple[Trunk, Trunk, Mapping[str, Tensor]]], inputs: Tensor
+) -> GeometryChange | None:
+    maps = []
+    for trunk, compared, state in sides:
+        settings = compared.complete_settings()
+        used = trunk.with_settings(**{name: settings[name] for name in ('out_indices',) if name in settings})
+        module = used.build()
+        _fill(module, state)
+        maps.append(features(_network(used, module).double(), inputs.double())[-1])
+    coarse, dense = sorted(maps, key=lambda one: one.shape[-1])
+    if key_map.verdict.tolerance is None or coarse.shape[1] != dense.shape[1]:
         return None
-    stages = {'out_indices': as_compared['out_indices']} if 'out_indices' in as_compared else {}
-    original = trained.with_settings(**stages).build()
-    _fill(original, _completed(original, state))
-    before, after = (features(one, inputs)[-1].mean(dim=(2, 3)) for one in (original, module))
-    return float((after - before).norm() / before.norm().clamp(min=1e-30))
+    every = round(dense.shape[-1] / coarse.shape[-1])
+    at_positions = dense[..., ::every, ::every]
+    return GeometryChange(
+        pooled=_relative(*(one.mean(dim=(2, 3)) for one in maps[::-1])),
+        every=every,
+        sampled=_relative(at_positions, coarse) if at_positions.shape == coarse.shape else None,
+    )
+
+
+def _relative(one: Tensor, reference: Tensor) -> float:
+    return float((one - reference).norm() / reference.norm().clamp(min=1e-30))

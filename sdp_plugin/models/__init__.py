@@ -1,6 +1,7 @@
 """Models and losses that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
 from sdp_plugin.models.adapter import SegmentationBackbone
+from sdp_plugin.models.backbones.atrous_resnet import AtrousResNet, AtrousResNeXt
 from sdp_plugin.models.decode_heads import FCNHead, LightHamHead, SegformerHead, UPerHead
 from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
@@ -8,6 +9,8 @@ from sdp_plugin.models.multi_label_preprocessor import MultiLabelPreprocessor
 from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
 
 __all__ = [
+    'AtrousResNeXt',
+    'AtrousResNet',
     'DeepLabV2Head',
     'FCNHead',
     'LightHamHead',

@@ -20,11 +20,12 @@ class SegmentationPreprocessor(SegDataPreProcessor):
     images at once. Lists of images, as in testing, are treated as before.
 
     Args:
+        size (int | tuple[int, int] | None): Height and width that training images are padded to. Defaults to None.
         **kwargs: Of :class:`mmseg.models.SegDataPreProcessor`.
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, size: int | tuple[int, int] | None = None, **kwargs) -> None:
+        super().__init__(size=(size, size) if isinstance(size, int) else size, **kwargs)
         # The parent keeps it under different names in the forks and upstream.
         self._swaps_channels = bool(kwargs.get('bgr_to_rgb') or kwargs.get('rgb_to_bgr'))
         # Lists of images whose memory the data loader has pinned are copied while the host goes on.

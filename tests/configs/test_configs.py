@@ -19,7 +19,7 @@ from sdp_plugin.settings import load_config
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
 LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
-NUM_SHIPPED = 59
+NUM_SHIPPED = 61
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
@@ -114,8 +114,31 @@ def test_pretraining_as_stated(leaf):
 @pytest.mark.parametrize('leaf', SEGMENTATION)
 def test_segmentation_trunk_has_output_stride_8(leaf):
     backbone = read(leaf).model.backbone
-    assert backbone.strides == (1, 2, 1, 1)
-    assert backbone.dilations == (1, 1, 2, 4)
+    with torch.device('meta'):
+        built = MODELS.build({'_scope_': 'mmseg', **backbone})
+    assert (built.strides, built.dilations) == ((1, 2, 1, 1), (1, 1, 2, 4))
+    assert backbone.type == ('ResNet' if leaf.endswith('_mmseg-trunk.py') else 'sdp_plugin.AtrousResNet')
+
+
+@pytest.mark.parametrize(
+    'leaf',
+    [
+        'pretrain/deeplabv2_r18-d8_1xb10-40k_voc12-scribbles-321x321.py',
+        'pretrain/deeplabv2_r18-d8_1xb10-40k_voc12-masks-321x321.py',
+        'pretrain/resnet18_1xb10-40k_voc12-classes-321x321.py',
+    ],
+)
+def test_a_small_pretraining_is_made_by_settings_alone(small_config, leaf):
+    stride = {} if 'classes' in leaf else {'output_stride': 16, 'head_dilations': [3, 6, 9, 12]}
+    cfg = small_config(leaf, small_model=False, crop_size=97, batch_size=3, lr=2.5e-3, max_iters=1500, **stride)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = build_model(cfg)
+        batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
+        batch = model.data_preprocessor(batch, training=True)
+    assert batch['inputs'].shape == (3, 3, 97, 97)
+    assert model.backbone(batch['inputs'])[-1].shape[2:] == ((7, 7) if stride else (4, 4))
+    if stride:
+        assert model.decode_head.dilations == (3, 6, 9, 12)
 
 
 @pytest.mark.parametrize(

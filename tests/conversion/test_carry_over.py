@@ -58,11 +58,36 @@ def test_the_output_says_where_it_comes_from(segmentor_checkpoint, saved, tmp_pa
     assert config_of(written).model.backbone == record['target']['backbone']
 
 
+def atrous_checkpoint(**settings) -> dict:
+    backbone = {**SMALL_RESNET, 'type': 'sdp_plugin.AtrousResNet', **settings}
+    return checkpoint_of(segmentor_config(backbone), 'mmseg', 'decode_head.conv_seg')
+
+
 def test_what_the_strides_change_is_reported_apart(segmentor_checkpoint, classifier_checkpoint, saved):
-    changed = carry_over(saved(segmentor_checkpoint)).verification
-    assert all(stage.largest == 0 for stage in changed.stages)
-    assert changed.geometry_change > 0.01
-    assert carry_over(saved(classifier_checkpoint)).verification.geometry_change is None
+    changed = carry_over(saved(segmentor_checkpoint))
+    assert all(stage.largest == 0 for stage in changed.verification.stages)
+    assert changed.verification.geometry.pooled > 0.01
+    assert (changed.verification.geometry.every, changed.verification.geometry.is_atrous) == (4, False)
+    assert changed.verification.geometry.sampled > 0.01
+    assert 'is not the coarser one dilated' in verification(changed.verification)
+    assert carry_over(saved(classifier_checkpoint)).verification.geometry is None
+
+
+@pytest.mark.parametrize(('stride', 'every'), [(8, 4), (16, 2)])
+def test_an_atrous_trunk_is_the_classifier_dilated(saved, stride, every):
+    carried = carry_over(saved(atrous_checkpoint(output_stride=stride)))
+    assert (carried.target.kind, carried.key_map.verdict.name) == ('mmpretrain.ResNet', 'exact')
+    assert all(stage.largest == 0 for stage in carried.verification.stages)
+    geometry = carried.verification.geometry
+    assert geometry.every == every
+    assert geometry.sampled < 1e-12
+    assert geometry.pooled > 0.001
+    assert 'the denser trunk is the coarser one dilated' in verification(carried.verification)
+    assert carried.provenance()['geometry']['sampled'] == geometry.sampled
+
+
+def test_an_atrous_trunk_without_dilation_changes_nothing(saved):
+    assert carry_over(saved(atrous_checkpoint(output_stride=32))).verification.geometry is None
 
 
 def test_a_dilated_target_is_verified_with_its_own_strides(segmentor_checkpoint, saved, tmp_path):
@@ -70,7 +95,7 @@ def test_a_dilated_target_is_verified_with_its_own_strides(segmentor_checkpoint,
     classifier_config({**SMALL_RESNET, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}).dump(target)
     verified = carry_over(saved(segmentor_checkpoint), target_config=target).verification
     assert [stage.shape[2] for stage in verified.stages] == [16, 8, 8, 8]
-    assert verified.geometry_change is None
+    assert verified.geometry is None
 
 
 def test_the_config_can_come_from_a_file(segmentor_checkpoint, saved, tmp_path):

@@ -56,7 +56,7 @@ def test_a_pair_keeps_its_verdict(name, carried):
 def test_every_backbone_has_a_way():
     covered = {pair.kind.removeprefix('mmseg.') for pair in PAIRS.values() if pair.kind.startswith('mmseg.')}
     assert covered | {'TIMMBackbone'} | set(REFUSED) == set(mmseg.models.backbones.__all__)
-    assert len(PAIRS) == 34
+    assert len(PAIRS) == 36
 
 
 def test_every_key_map_is_among_the_pairs():
@@ -67,6 +67,7 @@ def test_every_key_map_is_among_the_pairs():
         ('mmpretrain.ResNet', 'mmpretrain.ResNet'),
         ('sdp_plugin.TorchvisionResNet', 'mmpretrain.ResNet'),
         ('sdp_plugin.TorchvisionResNet', 'mmseg.ResNet'),
+        ('sdp_plugin.TorchvisionResNet', 'sdp_plugin.AtrousResNet'),
     }
 
 

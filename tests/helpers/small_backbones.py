@@ -20,7 +20,8 @@ _STDC = {
     'norm_cfg': _BN, 'act_cfg': {'type': 'ReLU'}, 'num_convs': 4,
 }  # fmt: skip
 _VIT = {'img_size': 64, 'embed_dims': 32, 'num_layers': 2, 'num_heads': 2}
-_RESNET = {'stem_channels': 8, 'base_channels': 8, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}
+_ATROUS = {'stem_channels': 8, 'base_channels': 8}
+_RESNET = {**_ATROUS, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)}
 _TWINS = {
     'embed_dims': [16, 32, 64, 128], 'depths': [1, 2, 1, 1], 'num_heads': [1, 2, 4, 8], 'mlp_ratios': [2, 2, 2, 2],
     'sr_ratios': [8, 4, 2, 1], 'patch_sizes': [4, 2, 2, 2], 'strides': [4, 2, 2, 2],
@@ -49,6 +50,12 @@ class Pair:
 PAIRS = {
     'ResNet-18': Pair('mmseg.ResNet', {'depth': 18, **_RESNET}, target='mmpretrain.ResNet'),
     'ResNet-50': Pair('mmseg.ResNet', {'depth': 50, **_RESNET}, target='mmpretrain.ResNet'),
+    'À-trous ResNet-18': Pair('sdp_plugin.AtrousResNet', {'depth': 18, **_ATROUS}, target='mmpretrain.ResNet'),
+    'À-trous ResNeXt': Pair(
+        'sdp_plugin.AtrousResNeXt',
+        {'depth': 50, 'groups': 8, 'base_width': 8, **_ATROUS},
+        target='mmpretrain.ResNeXt',
+    ),
     'ResNet-18 with a deep stem': Pair(
         'mmseg.ResNet', {'depth': 18, 'deep_stem': True, 'avg_down': True, **_RESNET}, target='mmpretrain.ResNet'
     ),

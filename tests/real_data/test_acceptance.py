@@ -98,9 +98,7 @@ def test_the_trunk_at_the_strides_of_the_classifier_gives_the_same_features(pret
     segmentation = load_config(SCRIBBLES).model.backbone
     classification = load_config(PCAM).model.backbone
     every_stage = dict(out_indices=(0, 1, 2, 3))
-    source = trunk_from_config(segmentation, 'mmseg').with_settings(
-        strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), **every_stage
-    )
+    source = trunk_from_config(segmentation, 'mmseg').with_settings(output_stride=32, **every_stage)
     target = trunk_from_config(classification, 'mmpretrain').with_settings(**every_stage)
     modules = []
     for trunk, state in ((source, trained), (target, load_checkpoint(initialisation)['state_dict'])):

@@ -1,9 +1,8 @@
 # DeepLabV2 on MobileNetV3-Large, which MMSegmentation builds at output stride 8. Its usual head, LR-ASPP, pools
 # windows of 49 x 49 positions; a crop of 321 pixels has 41 x 41.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './deeplabv2.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='MobileNetV3',
         arch='large',
         out_indices=(16, ),

@@ -1,2 +1,2 @@
 _base_ = './deeplabv2_r50-d8.py'
-model = dict(backbone=dict(type='ResNeXt', groups=32, base_width=4))
+model = dict(backbone=dict(type='sdp_plugin.AtrousResNeXt', groups=32, base_width=4))

@@ -1,8 +1,7 @@
 # MMSegmentation's FCN on HRNet-W18, which fuses the four resolutions.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './segmentor.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='HRNet',
         norm_cfg={{_base_.norm_cfg}},
         norm_eval=False,
@@ -13,7 +12,6 @@ model = dict(
             stage4=dict(
                 num_modules=3, num_branches=4, block='BASIC', num_blocks=(4, ) * 4, num_channels=(18, 36, 72, 144)))),
     decode_head=dict(
-        _delete_=True,
         type='sdp_plugin.FCNHead',
         in_channels=[18, 36, 72, 144],
         in_index=(0, 1, 2, 3),

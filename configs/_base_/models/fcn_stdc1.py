@@ -1,8 +1,7 @@
 # MMSegmentation's STDC1 with its context path, without the auxiliary heads: the one for edges needs full masks.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './segmentor.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='STDCContextPathNet',
         backbone_cfg=dict(
             type='STDCNet',
@@ -18,7 +17,6 @@ model = dict(
         out_channels=128,
         ffm_cfg=dict(in_channels=384, out_channels=256, scale_factor=4)),
     decode_head=dict(
-        _delete_=True,
         type='sdp_plugin.FCNHead',
         in_channels=256,
         in_index=3,

@@ -1,15 +1,13 @@
 # SegFormer-B0 as in MMSegmentation.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './segmentor.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='MixVisionTransformer',
         embed_dims=32,
         num_layers=[2, 2, 2, 2],
         num_heads=[1, 2, 5, 8],
         drop_path_rate=0.1),
     decode_head=dict(
-        _delete_=True,
         type='sdp_plugin.SegformerHead',
         in_channels=[32, 64, 160, 256],
         in_index=[0, 1, 2, 3],

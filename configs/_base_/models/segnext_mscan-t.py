@@ -1,8 +1,7 @@
 # SegNeXt-T as in MMSegmentation.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './segmentor.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='MSCAN',
         embed_dims=[32, 64, 160, 256],
         mlp_ratios=[8, 8, 4, 4],
@@ -10,7 +9,6 @@ model = dict(
         drop_path_rate=0.1,
         norm_cfg={{_base_.norm_cfg}}),
     decode_head=dict(
-        _delete_=True,
         type='sdp_plugin.LightHamHead',
         in_channels=[64, 160, 256],
         in_index=[1, 2, 3],

@@ -1,8 +1,7 @@
 # MMSegmentation's UPerNet on Swin-T, without the auxiliary head.
-_base_ = './deeplabv2_r34-d8.py'
+_base_ = './segmentor.py'
 model = dict(
     backbone=dict(
-        _delete_=True,
         type='SwinTransformer',
         embed_dims=96,
         depths=(2, 2, 6, 2),
@@ -10,7 +9,6 @@ model = dict(
         window_size=7,
         drop_path_rate=0.3),
     decode_head=dict(
-        _delete_=True,
         type='sdp_plugin.UPerHead',
         in_channels=[96, 192, 384, 768],
         in_index=[0, 1, 2, 3],

@@ -33,7 +33,7 @@ def key_map_for(source: Trunk, target: Trunk | None = None) -> KeyMap:
             return key_map
         if (key_map.target, key_map.source) == (source.kind, target.kind):
             return key_map.reversed()
-    if target.kind == ADAPTER and source.scope == 'mmseg':
+    if target.kind == ADAPTER and source.is_of_segmentor:
         return adapter_map(source)
     if source.kind == ADAPTER and target.kind == wrapped(source).kind:
         return adapter_map(target).reversed()
@@ -52,4 +52,4 @@ def _best_for(source: Trunk) -> KeyMap:
     same_function = [key_map for key_map in counterparts if key_map.verdict.tolerance is not None]
     if same_function:
         return same_function[0]
-    return adapter_map(source) if source.scope == 'mmseg' else same_class(source)
+    return adapter_map(source) if source.is_of_segmentor else same_class(source)

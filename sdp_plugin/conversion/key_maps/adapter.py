@@ -9,7 +9,10 @@ from sdp_plugin.conversion.key_map import EXACT, KeyMap, same
 from sdp_plugin.conversion.rules import Rename
 from sdp_plugin.conversion.trunks import ADAPTER, Trunk, trunk_from_config
 
-_FREE = ('strides', 'dilations', 'contract_dilation', 'multi_grid', 'out_indices', 'drop_path_rate', 'drop_rate')
+_FREE = (
+    'strides', 'dilations', 'contract_dilation', 'multi_grid', 'output_stride', 'out_indices', 'drop_path_rate',
+    'drop_rate',
+)  # fmt: skip
 
 
 def wrapped(adapter: Trunk) -> Trunk:

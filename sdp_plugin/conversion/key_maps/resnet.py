@@ -65,6 +65,9 @@ RESNEXT = replace(
     same_settings=(*RESNET.same_settings, 'groups'),
     renamed_settings={'base_width': 'width_per_group'},
 )
+_ATROUS = {'source_geometry': {**RESNET.source_geometry, 'output_stride': 32}}
+ATROUS_RESNET = replace(RESNET, source='sdp_plugin.AtrousResNet', **_ATROUS)
+ATROUS_RESNEXT = replace(RESNEXT, source='sdp_plugin.AtrousResNeXt', **_ATROUS)
 RESNEST = replace(
     _FIXED_STEM,
     source='mmseg.ResNeSt',
@@ -83,4 +86,4 @@ RESNET_OF_CLASSIFIER = KeyMap(
     stages=stages,
 )
 
-KEY_MAPS = (RESNET, V1C, V1D, RESNEXT, RESNEST, RESNET_OF_CLASSIFIER)
+KEY_MAPS = (RESNET, V1C, V1D, RESNEXT, ATROUS_RESNET, ATROUS_RESNEXT, RESNEST, RESNET_OF_CLASSIFIER)

@@ -59,5 +59,8 @@ SEGMENTOR = replace(
     target='mmseg.ResNet',
     target_stages={**CLASSIFIER_GEOMETRY, 'contract_dilation': False, 'multi_grid': None},
 )
+ATROUS_SEGMENTOR = replace(
+    SEGMENTOR, target='sdp_plugin.AtrousResNet', target_stages={**SEGMENTOR.target_stages, 'output_stride': 32}
+)
 
-KEY_MAPS = (CLASSIFIER, SEGMENTOR)
+KEY_MAPS = (CLASSIFIER, SEGMENTOR, ATROUS_SEGMENTOR)

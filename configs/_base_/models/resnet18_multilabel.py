@@ -1,0 +1,2 @@
+_base_ = './resnet34_multilabel.py'
+model = dict(backbone=dict(depth=18))

@@ -1,0 +1,1 @@
+"""Backbones of the ``sdp_plugin`` scope."""
