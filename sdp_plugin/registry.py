@@ -20,7 +20,7 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope='sdp_plugin',
-    locations=[f'sdp_plugin.datasets.{module}' for module in ('crc', 'pcam', 'tile_folder', 'voc')],
+    locations=[f'sdp_plugin.datasets.{module}' for module in ('tile_datasets', 'voc_datasets')],
 )
 DATA_SAMPLERS = Registry(
     'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='sdp_plugin', locations=['sdp_plugin.datasets.samplers']

@@ -21,7 +21,7 @@ FLOORS = (
     ('evaluation', 'visualization', 'statistics'),
     ('scribbles', 'catalogue'),
     ('settings', 'checkpoints'),
-    ('registry', 'transfer', 'memory', 'files'),
+    ('registry', 'transfer', 'memory', 'files', 'hdf5'),
     ('errors', '__init__'),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import h5py
 import numpy as np
 import torch
 from mmengine.device import get_device
@@ -24,6 +23,7 @@ from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
+from sdp_plugin.hdf5 import images_of, open_file
 from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
@@ -145,24 +145,8 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
 
 
 def _count_patches(path: Path, array: str) -> int:
-    try:
-        with h5py.File(path, 'r') as file:
-            shape, dtype = file[array].shape, file[array].dtype
-    except (OSError, KeyError, AttributeError) as error:
-        raise UserError(
-            'The HDF5 file cannot be read.',
-            looked_for=f'an array "{array}" of images in {path}',
-            found=error,
-            remedy='name the array with --array, or fetch the file again',
-        ) from error
-    if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not shape[0]:
-        raise UserError(
-            'The array in the HDF5 file holds no RGB images.',
-            looked_for=f'"{array}" of uint8 and shape (N, H, W, 3) in {path}',
-            found=f'{dtype} of shape {shape}',
-            remedy='name another array with --array',
-        )
-    return shape[0]
+    with open_file(path) as file:
+        return len(images_of(file, array))
 
 
 def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> np.ndarray:

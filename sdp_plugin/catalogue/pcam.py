@@ -1,42 +1,100 @@
-"""The HDF5 files of PatchCamelyon: finding and checking them."""
+"""PatchCamelyon: its card, and its HDF5 files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
-import h5py
 import numpy as np
 
-from sdp_plugin.catalogue.cards import PCAM
-from sdp_plugin.catalogue.tiles import Tiles, existing_folder
+from sdp_plugin.catalogue.cards import DataCard, Download
+from sdp_plugin.catalogue.collection import existing_folder
+from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
+from sdp_plugin.hdf5 import array_of, images_of, open_file, reading
 
 FILE_NAME = 'camelyonpatch_level_2_split_{split}_{part}.h5'
 OFFICIAL_SPLITS = {'train': 'train', 'val': 'valid', 'test': 'test'}
+_SAMPLED_PATCHES = 16
+
+_PCAM_RECORD = 'https://zenodo.org/record/2546921/files'
+_PCAM_MD5 = {
+    'camelyonpatch_level_2_split_train_x.h5.gz': '1571f514728f59376b705fc836ff4b63',
+    'camelyonpatch_level_2_split_train_y.h5.gz': '35c2d7259d906cfc8143347bb8e05be7',
+    'camelyonpatch_level_2_split_valid_x.h5.gz': 'd5b63470df7cfa627aeec8b9dc0c066e',
+    'camelyonpatch_level_2_split_valid_y.h5.gz': '2b85f58b927af9964a4c15b8f7e8f179',
+    'camelyonpatch_level_2_split_test_x.h5.gz': 'd8c2d60d490dbd479f8199bdfa0cf6ec',
+    'camelyonpatch_level_2_split_test_y.h5.gz': '60a7035772fbdb7f34eb86d4420cf66a',
+}
+
+PCAM = DataCard(
+    name='PatchCamelyon (PCam)',
+    classes=('normal', 'tumour'),
+    palette=((86, 180, 233), (213, 94, 0)),
+    sizes={'train': 262_144, 'val': 32_768, 'test': 32_768},
+    image_size=(96, 96),
+    terms='CC0 1.0 (public domain)',
+    citation=(
+        'B. S. Veeling, J. Linmans, J. Winkens, T. Cohen, M. Welling: Rotation Equivariant CNNs for Digital Pathology. '
+        'MICCAI 2018, arXiv 1806.03962. Slides: B. Ehteshami Bejnordi et al.: Diagnostic Assessment of Deep Learning '
+        'Algorithms for Detection of Lymph Node Metastases in Women With Breast Cancer. JAMA 318(22), 2017.'
+    ),
+    homepage='https://github.com/basveeling/pcam',
+    downloads=tuple(Download(name, f'{_PCAM_RECORD}/{name}', md5) for name, md5 in _PCAM_MD5.items()),
+    notes=(
+        'A patch is "tumour" if its central 32 x 32 pixels hold at least one pixel of tumour tissue.',
+        'Half of the patches of each split are "tumour"; no slide is shared between splits.',
+        'Duplicate patches exist within a split.',
+        "The checksums in the authors' README swap valid and test; those here are right.",
+    ),
+)
 
 
-def find_patches(data_root: str | Path, split: str) -> Tiles:
-    """Check the two files of a split and name their patches ``<split>/<index>``.
+@dataclass(frozen=True)
+class PCam(TileCollection):
+    """The two HDF5 files of a split of PatchCamelyon; a patch's key is ``<split>/<index>``.
+
+    ``x`` of shape (N, 96, 96, 3), uint8, RGB, and ``y`` of shape (N, 1, 1, 1) with the labels 0 and 1.
 
     Args:
-        data_root (str | Path): The folder of the HDF5 files.
-        split (str): ``'train'``, ``'val'`` or ``'test'``.
-
-    Returns:
-        Tiles: With ``h5_path`` (str) and ``h5_index`` (int) as sources.
-
-    Raises:
-        UserError: What :func:`checked_split` raises.
+        data_root (str): The folder of the HDF5 files.
+        split, examples_per_class, seed: Of :class:`TileCollection`.
     """
-    x_path, labels = checked_split(data_root, split)
-    return Tiles(
-        keys=_keys(split, len(labels)),
-        labels=labels,
-        sources=_Patches(str(x_path), len(labels)),
-    )
+
+    CARD: ClassVar[DataCard] = PCAM
+
+    def read(self) -> Tiles:
+        """Check both files, and read the labels.
+
+        Returns:
+            Tiles: With ``h5_path`` (str) and ``h5_index`` (int) as sources.
+
+        Raises:
+            UserError: A missing folder or file, a file that is still compressed, half a download, no HDF5 at all, ``x``
+                and ``y`` of different length, of another type or shape, or labels other than 0 and 1.
+        """
+        root = existing_folder(self.data_root, holds=FILE_NAME.format(split='train', part='x'))
+        x_path, y_path = (_official_file(root, self.split, part) for part in 'xy')
+        num_patches, labels = _checked_length(x_path), _checked_labels(y_path)
+        if len(labels) != num_patches:
+            raise UserError(
+                'Patches and labels differ in number.',
+                looked_for='x and y of the same length',
+                found=f'{num_patches:,} patches in {x_path}, {len(labels):,} labels in {y_path}',
+                remedy='take both files from one download',
+            )
+        return Tiles(_keys(self.split, num_patches), labels, _Patches(str(x_path), num_patches))
+
+    def content(self, found: Tiles) -> Iterable[object]:
+        """Their number, all labels, and some patches, evenly spread."""
+        positions = np.unique(np.linspace(0, len(found) - 1, _SAMPLED_PATCHES).astype(np.int64))
+        path = Path(found.sources[0]['h5_path'])
+        with open_file(path) as file, reading(path):
+            patches = array_of(file, 'x')
+            return [len(found), found.labels, np.stack([patches[int(position)] for position in positions])]
 
 
 @lru_cache(maxsize=4)
@@ -61,50 +119,6 @@ class _Patches(Sequence[dict]):
         return {'h5_path': self.path, 'h5_index': int(index)}
 
 
-def checked_split(data_root: str | Path, split: str) -> tuple[Path, np.ndarray]:
-    """Check the two files of a split.
-
-    Args:
-        data_root (str | Path): The folder of the HDF5 files.
-        split (str): ``'train'``, ``'val'`` or ``'test'``.
-
-    Returns:
-        tuple[Path, np.ndarray]: The file of the patches, and their labels, int64 of shape (N,).
-
-    Raises:
-        UserError: A missing folder or file, a file that is still compressed, half a download, no HDF5 at all, ``x`` and
-            ``y`` of different length, of another type or shape, or labels other than 0 and 1.
-    """
-    root = existing_folder(data_root, holds=FILE_NAME.format(split='train', part='x'))
-    x_path = _official_file(root, split, 'x')
-    y_path = _official_file(root, split, 'y')
-    num_patches = _checked_length(x_path)
-    labels = _checked_labels(y_path)
-    if len(labels) != num_patches:
-        raise UserError(
-            'Patches and labels differ in number.',
-            looked_for='x and y of the same length',
-            found=f'{num_patches:,} patches in {x_path}, {len(labels):,} labels in {y_path}',
-            remedy='take both files from one download',
-        )
-    return x_path, labels
-
-
-def some_patches(x_path: Path, count: int) -> np.ndarray:
-    """Up to ``count`` patches, evenly spread over the file, uint8 of shape (N, 96, 96, 3).
-
-    Raises:
-        UserError: The file cannot be read.
-    """
-    with _opened(x_path) as file:
-        patches = _array(file, 'x', x_path)
-        positions = np.unique(np.linspace(0, len(patches) - 1, count).astype(np.int64))
-        try:
-            return np.stack([patches[int(position)] for position in positions])
-        except OSError as error:
-            raise _damaged(x_path, error) from error
-
-
 def _official_file(root: Path, split: str, part: str) -> Path:
     path = root / FILE_NAME.format(split=OFFICIAL_SPLITS[split], part=part)
     if path.is_file():
@@ -127,32 +141,29 @@ def _official_file(root: Path, split: str, part: str) -> Path:
 
 def _checked_length(path: Path) -> int:
     """The number of patches in ``x``, after a look at its type and shape."""
-    with _opened(path) as file:
-        patches = _array(file, 'x', path)
-        expected = (*PCAM.image_size, 3)
-        if patches.dtype != np.uint8 or patches.ndim != 4 or patches.shape[1:] != expected or not len(patches):
+    with open_file(path) as file:
+        patches = images_of(file, 'x')
+        if patches.shape[1:3] != PCAM.image_size:
             raise UserError(
-                'The patches have another type or shape than those of PCam.',
-                looked_for=f'x of uint8 and shape (N, {", ".join(map(str, expected))})',
-                found=f'{patches.dtype} and shape {patches.shape} in {path}',
+                'The patches have another size than those of PCam.',
+                looked_for=f'x of shape (N, {PCAM.image_size[0]}, {PCAM.image_size[1]}, 3)',
+                found=f'shape {patches.shape} in {path}',
             )
         return len(patches)
 
 
 def _checked_labels(path: Path) -> np.ndarray:
     """The labels in ``y``, as int64 of shape (N,)."""
-    with _opened(path) as file:
-        stored = _array(file, 'y', path)
+    with open_file(path) as file:
+        stored = array_of(file, 'y')
         if stored.dtype.kind not in 'ui' or stored.ndim != 4 or stored.shape[1:] != (1, 1, 1):
             raise UserError(
                 'The labels have another type or shape than those of PCam.',
                 looked_for='y of integers and shape (N, 1, 1, 1)',
                 found=f'{stored.dtype} and shape {stored.shape} in {path}',
             )
-        try:
+        with reading(path):
             labels = stored[:].reshape(-1).astype(np.int64)
-        except OSError as error:
-            raise _damaged(path, error) from error
     strange = np.setdiff1d(labels, [0, 1])
     if len(strange):
         raise UserError(
@@ -161,31 +172,3 @@ def _checked_labels(path: Path) -> np.ndarray:
             found=f'{", ".join(map(str, strange[:5]))} in {path}',
         )
     return labels
-
-
-def _opened(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, 'r')
-    except OSError as error:
-        raise _damaged(path, error) from error
-
-
-def _array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    try:
-        array = file.get(name)
-    except (OSError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(array, h5py.Dataset):
-        raise UserError(
-            f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
-        )
-    return array
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(
-        'A file is no HDF5 file, or not all of it.',
-        looked_for='a complete HDF5 file',
-        found=f'{path}: {error}',
-        remedy='download it again and compare its md5 with that in sdp_plugin/catalogue/cards.py',
-    )

@@ -32,7 +32,7 @@ def hash_ranks(keys: Sequence[str], seed: int, purpose: str) -> np.ndarray:
     Raises:
         UserError: A key is there twice, or the seed is not an integer.
     """
-    _check_seed(seed)
+    check_seed(seed)
     return _ranks(_one_copy('\0'.join(keys)), int(seed), purpose) if len(keys) else np.empty(0, dtype=np.int64)
 
 
@@ -85,6 +85,7 @@ def draw_examples(
     examples_per_class: int,
     seed: int = 0,
     class_names: Sequence[str] | None = None,
+    purpose: str = 'subset',
 ) -> np.ndarray:
     """Draw the same number of examples of each class.
 
@@ -95,10 +96,12 @@ def draw_examples(
         seed (int): Another seed draws other examples. Defaults to 0.
         class_names (Sequence[str] | None): All classes of the data set, so that a class without any example is
             missed; without it the classes are those among the labels. Defaults to None.
+        purpose (str): Draws for different purposes are independent, as those for the folds of a cross-validation.
+            Defaults to ``'subset'``.
 
     Returns:
-        np.ndarray: int64 positions of the drawn examples in ``keys``, ascending. With the same seed, the drawn keys lie
-        inside those of every larger draw.
+        np.ndarray: int64 positions of the drawn examples in ``keys``, ascending. With the same seed and purpose, the
+        drawn keys lie inside those of every larger draw.
 
     Raises:
         UserError: A class has fewer examples (the message counts all classes), the number is not a positive integer,
@@ -108,7 +111,7 @@ def draw_examples(
     names = class_names_of(labels, class_names)
     check_drawable(labels, examples_per_class, names)
 
-    ranks = hash_ranks(keys, seed, 'subset')
+    ranks = hash_ranks(keys, seed, purpose)
     drawn = []
     for class_index in names:
         members = np.flatnonzero(labels == class_index)
@@ -127,12 +130,7 @@ def check_drawable(labels: np.ndarray, examples_per_class: int, names: dict[int,
     Raises:
         UserError: The number is not a positive integer, or a class has fewer examples.
     """
-    if not is_integer(examples_per_class) or examples_per_class < 1:
-        raise UserError(
-            'The number of examples a class is not a positive integer.',
-            looked_for='examples_per_class=1 or more, or None for all',
-            found=repr(examples_per_class),
-        )
+    check_number(examples_per_class)
     fewest = min(_count_of_each(labels, names).values(), default=0)
     if fewest >= examples_per_class:
         return
@@ -142,6 +140,30 @@ def check_drawable(labels: np.ndarray, examples_per_class: int, names: dict[int,
         found=count_classes(labels, names),
         remedy=f'set examples_per_class to at most {fewest}' if fewest else 'check the labels and the data folder',
     )
+
+
+def check_number(examples_per_class: int) -> None:
+    """Refuse a number of examples that is none.
+
+    Raises:
+        UserError: It is not a positive integer.
+    """
+    if not is_integer(examples_per_class) or examples_per_class < 1:
+        raise UserError(
+            'The number of examples a class is not a positive integer.',
+            looked_for='examples_per_class=1 or more, or None for all',
+            found=repr(examples_per_class),
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is none.
+
+    Raises:
+        UserError: It is not an integer.
+    """
+    if not is_integer(seed):
+        raise UserError('The seed is not an integer.', found=repr(seed))
 
 
 def checked_labels(keys: Sequence, labels: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -173,11 +195,6 @@ def count_classes(labels: np.ndarray, names: dict[int, str]) -> str:
 
 def _count_of_each(labels: np.ndarray, names: dict[int, str]) -> dict[int, int]:
     return {index: int(np.count_nonzero(labels == index)) for index in names}
-
-
-def _check_seed(seed: int) -> None:
-    if not is_integer(seed):
-        raise UserError('The seed is not an integer.', found=repr(seed))
 
 
 def _check_distinct(keys: Sequence[str]) -> None:

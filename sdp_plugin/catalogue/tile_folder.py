@@ -1,93 +1,212 @@
-"""Tiles in one folder a class: finding them, and dealing them to folds."""
+"""Tiles in one folder a class, dealt to folds: a folder of one's own, and what the colorectal tiles share with it."""
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from sdp_plugin.catalogue.folds import grouped_folds, stratified_folds
-from sdp_plugin.catalogue.tiles import Tiles, existing_folder
+from sdp_plugin.catalogue.collection import existing_folder
+from sdp_plugin.catalogue.folds import check_fold, grouped_folds, stratified_folds
+from sdp_plugin.catalogue.subsets import check_seed
+from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff'})
 HOLDS = 'a folder for each class'
 
 
-def list_tiles(data_root: str | Path, folders: Sequence[str]) -> Tiles:
-    """All tiles of the class folders, by class and key.
+@dataclass(frozen=True)
+class FoldedTiles(TileCollection):
+    """Image files in one folder a class, ``data_root/<class>/<tile>.{png,jpg,jpeg,tif,tiff,bmp}``, with folds.
+
+    Other files, hidden ones and deeper folders are passed over. A tile's key is ``<class folder>/<name without
+    suffix>``, so that folds and draws stay the same when the tiles are re-encoded.
+
+    Fold ``fold`` is the test part and all other folds are the training part; there is no validation part. With
+    ``num_folds=None`` the folder is not divided and holds the tiles of ``split``, whichever it is; give each split
+    a ``data_root`` of its own then. Examples are drawn for each fold anew, from the seed and the fold.
 
     Args:
-        data_root (str | Path): The folder of the class folders.
-        folders (Sequence[str]): Their names, in the order of the class indices.
-
-    Returns:
-        Tiles: With ``img_path`` (str) as sources.
+        data_root (str): The folder of the class folders.
+        split (str): ``'train'`` or ``'test'``; without folds ``'val'`` (or ``'valid'``) too.
+        examples_per_class, seed: Of :class:`TileCollection`.
+        num_folds (int | None): At least 2, or None for an undivided folder. Defaults to 10.
+        fold (int): The fold to test on, from 0 to ``num_folds - 1``. Defaults to 0.
+        fold_seed (int): Another seed deals the tiles to the folds anew. Defaults to 0.
 
     Raises:
-        UserError: A missing or empty class folder, or two files of one tile.
+        UserError: What :class:`TileCollection` raises, a fold out of range, or a validation part of folds.
     """
-    root = existing_folder(data_root, holds=HOLDS)
-    keys, labels, sources = [], [], []
-    for label, name in enumerate(folders):
-        for key, path in _tiles_in(root / name).items():
-            keys.append(key)
-            labels.append(label)
-            sources.append({'img_path': str(path)})
-    return Tiles(keys, np.array(labels, dtype=np.int64), sources)
+
+    READ_BY: ClassVar[tuple[str, ...]] = ('data_root',)
+
+    num_folds: int | None = 10
+    fold: int = 0
+    fold_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_folds is None:
+            return
+        check_fold(self.fold, self.num_folds)
+        check_seed(self.fold_seed)
+        if self.split == 'val':
+            raise UserError(
+                'Cross-validation has no validation part.',
+                looked_for="split='train' or 'test'",
+                found=f"split='{self.split}'",
+                remedy='test the last weights, or set num_folds=None and give the validation tiles their own folder',
+            )
+
+    @property
+    @abstractmethod
+    def class_folders(self) -> tuple[str, ...]:
+        """The names of the class folders, in the order of the class indices."""
+
+    @property
+    @abstractmethod
+    def pattern(self) -> str | None:
+        """A regular expression that finds in a key what must not be split between folds; None deals each tile."""
+
+    def read(self) -> Tiles:
+        """List the tiles of all class folders, by class and key.
+
+        Returns:
+            Tiles: With ``img_path`` (str) as sources.
+
+        Raises:
+            UserError: A missing or empty class folder, or two files of one tile.
+        """
+        root = existing_folder(self.data_root, holds=HOLDS)
+        keys, labels, sources = [], [], []
+        for label, name in enumerate(self.class_folders):
+            for key, path in _tiles_in(root / name).items():
+                keys.append(key)
+                labels.append(label)
+                sources.append({'img_path': str(path)})
+        return Tiles(tuple(keys), np.array(labels, dtype=np.int64), sources)
+
+    def content(self, found: Tiles) -> Iterable[object]:
+        """The keys, and the sizes of the files."""
+        paths = [source['img_path'] for source in found.sources]
+        return (f'{key} {os.path.getsize(path)}' for key, path in zip(found.keys, paths, strict=True))
+
+    def in_split(self, found: Tiles) -> np.ndarray:
+        """Positions of the tiles of the fold, or of all others.
+
+        Raises:
+            UserError: More folds than tiles of a class or than groups, or a name without group.
+        """
+        if self.num_folds is None:
+            return super().in_split(found)
+        folds = _folds_of(
+            found.keys, found.labels.tobytes(), self.num_folds, self.fold_seed, self.pattern, self.class_names
+        )
+        return np.flatnonzero(folds == self.fold if self.split == 'test' else folds != self.fold)
+
+    @property
+    def draw_of(self) -> str:
+        """The fold has its own draw: that of another fold would share nearly all examples with it."""
+        return super().draw_of if self.num_folds is None else f'{super().draw_of} of fold {self.fold}'
 
 
-def folds_of(
-    tiles: Tiles, num_folds: int, fold_seed: int, pattern: re.Pattern | None, class_names: Sequence[str]
+@dataclass(frozen=True)
+class TileFolder(FoldedTiles):
+    """A folder of one's own, with one folder of tiles a class.
+
+    Args:
+        data_root, split, examples_per_class, seed, num_folds, fold, fold_seed: Of :class:`FoldedTiles`.
+        group_pattern (str | None): A regular expression, searched for in ``<class folder>/<file name>``, that finds
+            what must not be split between folds: the patient, the slide. Its first group counts, without one the whole
+            match. None deals each tile by itself, stratified by class. Defaults to None.
+        classes (Sequence[str] | None): The class folders in the order of their class indices; None takes all folders,
+            sorted by name. Defaults to None.
+
+    Raises:
+        UserError: What :class:`FoldedTiles` raises, a pattern that is none, or classes that are no list of names.
+    """
+
+    READ_BY: ClassVar[tuple[str, ...]] = ('data_root', 'classes')
+
+    group_pattern: str | None = None
+    classes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _compiled(self.group_pattern)
+        if self.classes is not None:
+            _check_classes(self.classes)
+
+    @property
+    def class_folders(self) -> tuple[str, ...]:
+        """Those of ``classes``, or all folders."""
+        return self.classes or tuple(class_folders_in(self.data_root))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the folders."""
+        return self.class_folders
+
+    @property
+    def complete_size(self) -> None:
+        """Nobody has published how many there should be."""
+        return None
+
+    @property
+    def pattern(self) -> str | None:
+        """``group_pattern``."""
+        return self.group_pattern
+
+
+@lru_cache(maxsize=16)
+def _folds_of(
+    keys: tuple[str, ...],
+    labels: bytes,
+    num_folds: int,
+    fold_seed: int,
+    pattern: str | None,
+    class_names: tuple[str, ...],
 ) -> np.ndarray:
-    """The fold in whose test part each tile is, stratified by class, or grouped by what the pattern finds.
-
-    Args:
-        tiles (Tiles): N tiles of a folder.
-        num_folds (int): At least 2.
-        fold_seed (int): Another seed deals the tiles anew.
-        pattern (re.Pattern | None): Finds the group in a key; None deals each tile by itself.
-        class_names (Sequence[str]): For messages.
-
-    Returns:
-        np.ndarray: int64, shape (N,), 0 to ``num_folds - 1``.
-
-    Raises:
-        UserError: More folds than tiles of a class or than groups, or a name without group.
-    """
+    """The fold in whose test part each tile is, int64; kept for the other trainings of a grid."""
+    labels = np.frombuffer(labels, dtype=np.int64)
     if pattern is None:
-        return stratified_folds(tiles.keys, tiles.labels, num_folds, fold_seed, class_names)
-    return grouped_folds(groups_of(tiles.keys, pattern), tiles.labels, num_folds, fold_seed)
+        folds = stratified_folds(keys, labels, num_folds, fold_seed, class_names)
+    else:
+        folds = grouped_folds(_groups_of(keys, _compiled(pattern)), labels, num_folds, fold_seed)
+    folds.flags.writeable = False
+    return folds
 
 
-def in_split(folds: np.ndarray, fold: int, split: str) -> np.ndarray:
-    """Positions of a split's tiles: fold ``fold`` is the test part, all others are the training part."""
-    return np.flatnonzero(folds == fold if split == 'test' else folds != fold)
+def _check_classes(classes: object) -> None:
+    fine = isinstance(classes, tuple) and len(classes) > 1 and all(isinstance(name, str) and name for name in classes)
+    if not fine or len(set(classes)) < len(classes):
+        raise UserError(
+            'classes is no list of different folder names.',
+            looked_for="at least two, e.g. ['normal', 'tumour']",
+            found=repr(classes),
+        )
 
 
-def compiled(pattern: str | None) -> re.Pattern | None:
-    """The regular expression, or None for None.
-
-    Raises:
-        UserError: It is none.
-    """
+def _compiled(pattern: str | None) -> re.Pattern | None:
     if pattern is None:
         return None
     try:
         return re.compile(pattern)
-    except re.error as error:
-        raise UserError(f'group_pattern is no regular expression: {error}.', found=pattern) from error
+    except (re.error, TypeError) as error:
+        raise UserError(f'group_pattern is no regular expression: {error}.', found=repr(pattern)) from error
 
 
-def groups_of(keys: Sequence[str], pattern: re.Pattern) -> list[str]:
-    """What the pattern finds in each key: its first group, or without one the whole match.
-
-    Raises:
-        UserError: A key in which the pattern finds nothing.
-    """
+def _groups_of(keys: Sequence[str], pattern: re.Pattern) -> list[str]:
+    """What the pattern finds in each key: its first group, or without one the whole match."""
     matches = [pattern.search(key) for key in keys]
     unmatched = [key for key, match in zip(keys, matches, strict=True) if match is None]
     if unmatched:

@@ -1,12 +1,74 @@
-"""The files of Pascal VOC 2012: an image list, and folders of images and labels."""
+"""Pascal VOC 2012: its card and that of its scribbles, an image list, and folders of images and labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
+from sdp_plugin.catalogue.cards import DataCard, Download
+from sdp_plugin.catalogue.collection import Collection
+from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
+
+VOC_CLASSES = (
+    *('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus'),
+    *('car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse'),
+    *('motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'),
+)
+
+VOC_PALETTE = tuple(tuple(colour) for colour in voc_palette()[: len(VOC_CLASSES)].tolist())
+
+VOC_2012 = DataCard(
+    name='PASCAL VOC 2012 with the SBD masks (train_aug)',
+    classes=VOC_CLASSES,
+    palette=VOC_PALETTE,
+    sizes={'train_aug': 10_582, 'val': 1_449},
+    image_size=None,
+    terms='The images come from Flickr and are under its terms of use: for research, redistribution not granted.',
+    citation=(
+        'M. Everingham, L. Van Gool, C. K. I. Williams, J. Winn, A. Zisserman: The PASCAL Visual Object Classes '
+        '(VOC) Challenge. International Journal of Computer Vision 88(2), 2010. Masks of train_aug: B. Hariharan, '
+        'P. Arbelaez, L. Bourdev, S. Maji, J. Malik: Semantic Contours from Inverse Detectors. ICCV 2011.'
+    ),
+    homepage='http://host.robots.ox.ac.uk/pascal/VOC/voc2012/',
+    downloads=(
+        Download(
+            'VOCtrainval_11-May-2012.tar',
+            'http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar',
+            md5='6cd6e144f989b92b3379bac3b3de84fd',
+        ),
+        Download(
+            'benchmark.tgz',
+            'https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz',
+            md5='82b4d87ceb2ed10f6038a1cba92111cb',
+            note='SBD: masks as MATLAB files, which MMSegmentation turns into SegmentationClassAug.',
+        ),
+    ),
+    notes=('Mask value 255 is the ignore index (void, object borders).',),
+)
+
+SCRIBBLESUP = DataCard(
+    name='ScribbleSup (PASCAL VOC 2012 part)',
+    classes=VOC_CLASSES,
+    palette=VOC_PALETTE,
+    sizes={'train_aug': 10_582},
+    image_size=None,
+    terms='For research use.',
+    citation=(
+        'D. Lin, J. Dai, J. Jia, K. He, J. Sun: ScribbleSup: Scribble-Supervised Convolutional Networks for Semantic '
+        'Segmentation. CVPR 2016.'
+    ),
+    homepage='https://jifengdai.org/downloads/scribble_sup/',
+    notes=(
+        'One XML of strokes an image; the images and full masks are those of PASCAL VOC 2012.',
+        'Its tags are not the class names of VOC (plane, bike, table, monitor, ...), but come in the same order.',
+        'The PASCAL-Context part adds 38 more tags, which are not classes of VOC.',
+    ),
+)
 
 # What a folder of data_prefix adds to an image's record, and the suffix of its files.
 FILES_OF_AN_IMAGE: Mapping[str, str] = MappingProxyType(
@@ -14,33 +76,74 @@ FILES_OF_AN_IMAGE: Mapping[str, str] = MappingProxyType(
 )
 
 
-def list_images(
-    ann_file: str | Path, folders: Mapping[str, Path], suffixes: Mapping[str, str]
-) -> dict[str, dict[str, str]]:
-    """The files of each listed image, all of which are there.
+@dataclass(frozen=True)
+class VOCFiles(Collection):
+    """A list of images of Pascal VOC 2012, and the folders in which the files of each image lie.
 
     Args:
-        ann_file (str | Path): List of image ids, one a line.
-        folders (Mapping[str, Path]): The folder of each kind of file.
-        suffixes (Mapping[str, str]): The suffix of each kind of file.
-
-    Returns:
-        dict[str, dict[str, str]]: By image id, in the list's order, the path of each kind of file.
+        data_root (str): What the other paths are relative to.
+        ann_file (str): List of image ids, one a line.
+        data_prefix (Mapping[str, str]): Folders by the key that they add to an image's record, one or more of
+            ``FILES_OF_AN_IMAGE``. A folder of None is left out.
+        scribble_suffix (str): Suffix of the scribble files. Defaults to ``'.xml'``.
 
     Raises:
-        UserError: A folder is missing, the list is missing, empty or names an id twice, or a named file is missing.
+        UserError: An unknown key of ``data_prefix``, or values that are no paths.
     """
-    for key, folder in folders.items():
-        if not folder.is_dir():
-            raise UserError(
-                f'The folder for {key} is missing.',
-                looked_for=folder,
-                remedy='set data_root, or data_prefix, to where the data lies (README: "The real thing")',
-            )
-    ids = read_id_list(ann_file)
-    for key, folder in folders.items():
-        _check_files(key, folder, ids, suffixes, ann_file)
-    return {i: {key: str(folder / f'{i}{suffixes[key]}') for key, folder in folders.items()} for i in ids}
+
+    READ_BY: ClassVar[tuple[str, ...]] = ('data_root', 'ann_file', 'data_prefix', 'scribble_suffix')
+
+    ann_file: str = ''
+    data_prefix: Mapping[str, str] = ()
+    scribble_suffix: str = '.xml'
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folders = dict(self.data_prefix)
+        unknown = sorted(set(folders) - set(FILES_OF_AN_IMAGE))
+        if unknown:
+            raise UserError('Unknown key in data_prefix.', looked_for=', '.join(FILES_OF_AN_IMAGE), found=unknown)
+        texts = {'ann_file': self.ann_file, 'scribble_suffix': self.scribble_suffix}
+        for name, value in (texts | {key: folder for key, folder in folders.items() if folder is not None}).items():
+            if not isinstance(value, str):
+                raise UserError(f'{name} is no path.', looked_for='a text', found=repr(value))
+
+    def read(self) -> dict[str, dict[str, str]]:
+        """The files of each listed image, all of which are there.
+
+        Returns:
+            dict[str, dict[str, str]]: By image id, in the list's order, the path of each kind of file.
+
+        Raises:
+            UserError: A folder is missing, the list is missing, empty or names an id twice, or a named file is missing.
+        """
+        root = Path(self.data_root).expanduser()
+        folders = {key: root / Path(folder).expanduser() for key, folder in self.data_prefix if folder is not None}
+        for key, folder in folders.items():
+            if not folder.is_dir():
+                raise UserError(
+                    f'The folder for {key} is missing.',
+                    looked_for=folder,
+                    remedy='set data_root, or data_prefix, to where the data lies (README: "The real thing")',
+                )
+        ann_file = root / self.ann_file
+        suffixes = {**FILES_OF_AN_IMAGE, 'scribble_path': self.scribble_suffix}
+        ids = read_id_list(ann_file)
+        for key, folder in folders.items():
+            _check_files(key, folder, ids, suffixes, ann_file)
+        return {i: {key: str(folder / f'{i}{suffixes[key]}') for key, folder in folders.items()} for i in ids}
+
+    def content(self, found: dict[str, dict[str, str]]) -> Iterable[object]:
+        """The list, and the names and sizes of the files that it names."""
+        folders = {key: os.path.dirname(path) for key, path in next(iter(found.values())).items()}
+        sizes = {
+            key: {entry.name: entry.stat().st_size for entry in os.scandir(folder)} for key, folder in folders.items()
+        }
+        return (
+            f'{image_id} {key} {sizes[key][os.path.basename(path)]}'
+            for image_id, files in found.items()
+            for key, path in files.items()
+        )
 
 
 def read_id_list(path: str | Path) -> list[str]:

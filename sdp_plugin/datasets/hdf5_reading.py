@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +26,7 @@ import numpy as np
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
 from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
+from sdp_plugin.hdf5 import images_of, open_file, reading
 from sdp_plugin.memory import available_memory, readable_size
 
 Store = Literal['memory', 'file']
@@ -151,8 +151,8 @@ class ImageReader:
         self.cache_dir = cache_dir
         self.store = store
         self.report = report
-        with _opened(path) as file:
-            self.layout = _layout_of(_images(file, name, path), path)
+        with open_file(path) as file:
+            self.layout = _layout_of(images_of(file, name), path)
         self._forget()
 
     def _forget(self) -> None:
@@ -306,7 +306,7 @@ class ImageReader:
             if not len(places):
                 continue
             first, last = int(wanted[places[0]]), int(wanted[places[-1]])
-            with _reading_from(self.path, first):
+            with reading(self.path, f', from image {first} on'):
                 row = self._array()[first : last + 1]
             images[order[places]] = row[wanted[places] - first]
             progress.advance()
@@ -318,7 +318,7 @@ class ImageReader:
         parts = list(self._parts())
         progress = PassProgress(f'reading {self.path}', len(parts), self.report)
         for part in parts:
-            with _reading_from(self.path, part.start):
+            with reading(self.path, f', from image {part.start} on'):
                 self._array().read_direct(target, part, part)
             progress.advance()
         return target
@@ -351,8 +351,8 @@ class ImageReader:
             self._close()
             self._process = os.getpid()
         if self._dataset is None:
-            file = _opened(self.path, rdcc_nbytes=_CHUNK_CACHE_BYTES)
-            self._dataset = _images(file, self.name, self.path)
+            file = open_file(self.path, rdcc_nbytes=_CHUNK_CACHE_BYTES)
+            self._dataset = images_of(file, self.name)
         return self._dataset
 
     def _close(self) -> None:
@@ -374,12 +374,6 @@ class ImageReader:
 
 
 def _layout_of(images: h5py.Dataset, path: Path) -> Layout:
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
-        raise UserError(
-            f'The array "{images.name.lstrip("/")}" holds no images.',
-            looked_for='uint8 of shape (N, H, W, 3)',
-            found=f'{images.dtype} of shape {images.shape} in {path}',
-        )
     return Layout(
         num_images=images.shape[0],
         image_shape=images.shape[1:],
@@ -422,42 +416,3 @@ def _offsets_in_chunks(images: h5py.Dataset, image_bytes: int) -> np.ndarray | N
         return None
     chunk, within = np.divmod(np.arange(num_images, dtype=np.int64), images_a_chunk)
     return starts[chunk] + within * image_bytes
-
-
-def _opened(path: Path, **options) -> h5py.File:
-    if not path.is_file():
-        raise UserError('The file of images is missing.', looked_for=path)
-    try:
-        return h5py.File(path, 'r', **options)
-    except OSError as error:
-        raise _damaged(path, error) from error
-
-
-def _images(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    try:
-        images = file.get(name)
-    except (OSError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-    if not isinstance(images, h5py.Dataset):
-        raise UserError(
-            f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
-        )
-    return images
-
-
-@contextmanager
-def _reading_from(path: Path, first: int) -> Iterator[None]:
-    """Turn HDF5's errors while reading into one that names the file and the place."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise _damaged(path, error, f', from image {first} on') from error
-
-
-def _damaged(path: Path, error: Exception, where: str = '') -> UserError:
-    return UserError(
-        'A file is no HDF5 file, or not all of it.',
-        looked_for='a complete HDF5 file',
-        found=f'{path}{where}: {error}',
-        remedy='download it again and compare its checksum with the published one',
-    )

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from sdp_plugin.catalogue.cards import VOC_CLASSES
 from sdp_plugin.catalogue.palette import voc_palette
+from sdp_plugin.catalogue.voc import VOC_CLASSES
 from sdp_plugin.demo_data.scenes import CLASS_INDICES, Scene, SceneObject, draw_scene, random_state
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from sdp_plugin.catalogue.cards import VOC_CLASSES
+from sdp_plugin.catalogue.voc import VOC_CLASSES
 
 IGNORE_INDEX = 255
 MAX_OBJECTS = 3

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from sdp_plugin.catalogue.cards import CRC, PCAM
+from sdp_plugin.catalogue.crc import CRC
+from sdp_plugin.catalogue.pcam import PCAM
 from sdp_plugin.errors import UserError
 
 SHEETS = Path(__file__).parent / 'tiles'

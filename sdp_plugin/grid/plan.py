@@ -16,8 +16,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from sdp_plugin.catalogue import inspection
 from sdp_plugin.errors import UserError
-from sdp_plugin.grid import data_checks
 from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
 from sdp_plugin.settings import change_settings, load_config
@@ -398,11 +398,11 @@ class _Planner:
 
     def _digest(self, cfg: Config) -> str:
         datasets = _datasets_of(cfg)
-        data = [data_checks.fingerprint(dataset) for dataset in datasets]
+        data = [inspection.fingerprint(dataset) for dataset in datasets]
         for dataset, fingerprint in zip(datasets, data, strict=True):
-            if fingerprint == data_checks.ABSENT:
+            if fingerprint == inspection.ABSENT:
                 self.absent[str(dataset.get('data_root'))] = None
-        is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
+        is_known = not {inspection.ABSENT, inspection.UNKNOWN} & set(data)
         return training_digest(
             cfg.to_dict(), work=self.grid['work'], data=data if is_known else None, versions=self.versions
         )
@@ -412,8 +412,8 @@ class _Planner:
             self.images[identity] = images
 
     def _obstacle(self, cfg: Config) -> str | None:
-        present = [dataset for dataset in _datasets_of(cfg) if data_checks.fingerprint(dataset) != data_checks.ABSENT]
-        return next((reason for dataset in present if (reason := data_checks.obstacle(dataset))), None)
+        present = [dataset for dataset in _datasets_of(cfg) if inspection.fingerprint(dataset) != inspection.ABSENT]
+        return next((reason for dataset in present if (reason := inspection.obstacle(dataset))), None)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ import numpy as np
 from mmengine.config import Config
 
 from sdp_plugin.apis.train import latest_checkpoint
-from sdp_plugin.catalogue.cards import VOC_2012
-from sdp_plugin.catalogue.voc import read_id_list
+from sdp_plugin.catalogue.voc import VOC_2012, read_id_list
 from sdp_plugin.engine.segment import Segmented, segment_test_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sdp_plugin.catalogue.cards import VOC_CLASSES
+from sdp_plugin.catalogue.voc import VOC_CLASSES
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.formats.clicks import read_clicks
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, write_scribblesup

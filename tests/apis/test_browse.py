@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform
 from PIL import Image
 
 from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
-from sdp_plugin.catalogue.cards import CRC
+from sdp_plugin.catalogue.crc import CRC
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise

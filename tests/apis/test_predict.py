@@ -198,5 +198,5 @@ def test_an_hdf5_file_without_images(tmp_path, arrays):
 @pytest.mark.parametrize('contents', [b'', b'no HDF5'])
 def test_a_file_that_is_no_hdf5(tmp_path, contents):
     (tmp_path / 'tiles.h5').write_bytes(contents)
-    with pytest.raises(UserError, match='cannot be read'):
+    with pytest.raises(UserError, match='no HDF5 file'):
         open_tiles(tmp_path / 'tiles.h5')

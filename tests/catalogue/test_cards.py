@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from sdp_plugin.catalogue.cards import CARDS, CRC, PCAM, VOC_2012
+from sdp_plugin.catalogue.crc import CRC
+from sdp_plugin.catalogue.pcam import PCAM
+from sdp_plugin.catalogue.voc import SCRIBBLESUP, VOC_2012
+
+CARDS = (VOC_2012, SCRIBBLESUP, PCAM, CRC)
 
 
-@pytest.mark.parametrize('card', CARDS.values(), ids=CARDS)
+@pytest.mark.parametrize('card', CARDS, ids=lambda card: card.name)
 def test_every_card_states_what_a_user_must_know(card):
     assert card.terms
     assert card.citation

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from sdp_plugin.catalogue.cards import CRC
+from sdp_plugin.catalogue.crc import CRC
 from sdp_plugin.catalogue.folds import check_fold, grouped_folds, stratified_folds
 from sdp_plugin.errors import UserError
 

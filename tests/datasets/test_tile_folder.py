@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import inspect
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +100,39 @@ def test_listing_order_does_not_matter(root, monkeypatch):
     assert build(root).load_data_list() == expected
 
 
+def test_every_fold_has_its_own_draw(root):
+    """With one seed the training parts of two folds share most tiles; their draws must not."""
+    common = dict(num_folds=6, examples_per_class=5, seed=3)
+    drawn = [tile_ids(build(root, fold=fold, **common)) for fold in range(6)]
+    larger = [tile_ids(build(root, fold=fold, **common | dict(examples_per_class=8))) for fold in range(6)]
+    assert all(small < large for small, large in zip(drawn, larger, strict=True))
+    shared = [len(first & second) for first, second in combinations(drawn, 2)]
+    # Two independent draws of 5 of 11 share 2.3 of a class; the same order with other tiles taken out shares 4.
+    assert np.mean(shared) < 6.5
+
+
+def test_the_draw_of_a_fold_stays_as_it_is(root):
+    drawn = tile_ids(build(root, num_folds=3, fold=1, examples_per_class=2, seed=7))
+    assert sorted(drawn) == [
+        *('normal/patient1_tile04', 'normal/patient1_tile07'),
+        *('tumour/patient1_tile01', 'tumour/patient1_tile07'),
+    ]
+    tested = tile_ids(build(root, num_folds=3, fold=1, fold_seed=2, split='test'))
+    assert sorted(tile_id[-2:] for tile_id in tested) == ['00', '02', '04', '04', '06', '07', '10', '11', '12']
+
+
+def test_arguments_are_told(root):
+    names = inspect.signature(DATASETS.get('TileFolderDataset')).parameters
+    assert {'data_root', 'fold', 'group_pattern', 'classes', 'pipeline', 'test_mode'} < set(names)
+    assert names['num_folds'].default == 10
+
+
 def test_repr_tells_fold_and_draw(root):
     text = repr(build(root, num_folds=3, fold=1, examples_per_class=5, seed=7))
-    assert '1 of 3' in text
-    assert '5 a class, seed 7' in text
+    for line in ('Annotation file: \t', 'Prefix of images: \t', 'num_folds: \t3', 'fold: \t1'):
+        assert line in text
+    assert 'examples_per_class: \t5' in text
+    assert 'seed: \t7' in text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +147,7 @@ def test_repr_tells_fold_and_draw(root):
         ({'num_folds': 4, 'group_pattern': r'patient\d+'}, 'more folds than groups'),
         ({'group_pattern': r'slide\d+'}, '26 of 26 tiles have a name that does not tell their group'),
         ({'group_pattern': '('}, 'no regular expression'),
-        ({'classes': 'normal'}, 'no list of folder names'),
+        ({'classes': 'normal'}, 'no list of different folder names'),
         ({'classes': ['normal', 'benign']}, 'class folder is missing'),
         ({'examples_per_class': 13}, 'normal 12, tumour 11|normal 11, tumour 12|normal 12, tumour 12'),
         ({'examples_per_class': 2, 'split': 'test'}, 'always used whole'),

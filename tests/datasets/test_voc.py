@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
 from sdp_plugin.catalogue.voc import read_id_list
-from sdp_plugin.datasets.voc import VOCClassLabelDataset, VOCDataset
+from sdp_plugin.datasets.voc_datasets import VOCClassLabelDataset, VOCDataset
 from sdp_plugin.errors import UserError
 
 IDS = ['2007_000032', '2007_000039', '2007_000063']

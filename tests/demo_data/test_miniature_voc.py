@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdp_plugin.catalogue.cards import VOC_2012
 from sdp_plugin.catalogue.palette import voc_palette
+from sdp_plugin.catalogue.voc import VOC_2012
 from sdp_plugin.demo_data.scenes import CLASS_INDICES, draw_scene, random_state
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise

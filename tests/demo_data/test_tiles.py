@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sdp_plugin.catalogue.cards import CRC
+from sdp_plugin.catalogue.crc import CRC
 from sdp_plugin.demo_data.tiles import CRC_PER_CLASS, SPLITS, pcam_patches, write_crc, write_pcam
 
 

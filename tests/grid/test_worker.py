@@ -187,7 +187,7 @@ def test_a_cell_that_cannot_be_drawn_is_not_run(toy, monkeypatch):
     def obstacle(dataset):
         return 'too few tiles' if (dataset['examples_per_class'], dataset['fold']) == (4, 1) else None
 
-    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
+    monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
     toy.run()
     record = store.read_grid(toy.work_dir)
     assert len(record.results) == NUM_TRAININGS - 3

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdp_plugin.datasets.crc import CRCDataset
-from sdp_plugin.datasets.pcam import PCamDataset
-from sdp_plugin.datasets.tile_folder import TileFolderDataset
+from sdp_plugin.datasets.tile_datasets import CRCDataset, PCamDataset, TileFolderDataset
 from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.in_memory.images import DoesNotFitError, clear_cache, images_in_memory
 from sdp_plugin.errors import UserError

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from sdp_plugin.catalogue.cards import VOC_2012
-from sdp_plugin.catalogue.voc import FILES_OF_AN_IMAGE, list_images
+from sdp_plugin.catalogue.voc import VOC_2012, VOCFiles
 from sdp_plugin.datasets.decoded_files import DecodedFiles
 from sdp_plugin.datasets.samplers import seed_draws
-from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 
 FOREGROUND_CLASSES = VOC_2012.classes[1:]
@@ -27,40 +23,26 @@ class VOCDataset(BaseSegDataset):
     :class:`LoadClassLabels` ``annotation_path``.
 
     Args:
-        ann_file (str): List of image ids, one a line, relative to ``data_root``.
-        data_prefix (dict): Folders, relative to ``data_root``, by the key that they add: ``img_path`` (JPEG images),
-            ``seg_map_path`` (index PNGs, 255 is void), ``scribble_path`` (ScribbleSup XML, or index PNGs with
-            ``scribble_suffix='.png'``), ``annotation_path`` (detection XML).
-        scribble_suffix (str): Suffix of the scribble files. Defaults to ``'.xml'``.
         decode_first (bool): Decode all images and masks before the first one is asked for, into memory or a cache
             (:class:`sdp_plugin.datasets.decoded_files.DecodedFiles`): for training, which decodes each one dozens of
             times otherwise. Defaults to False.
         cache_dir (str | None): The folder of that cache, should memory not do. Defaults to ``data_root``.
-        **kwargs: Further arguments of :class:`mmseg.datasets.BaseSegDataset`.
+        **kwargs: The fields of :class:`sdp_plugin.catalogue.voc.VOCFiles` (``data_root``, ``ann_file``,
+            ``data_prefix``, ``scribble_suffix``), and further arguments of :class:`mmseg.datasets.BaseSegDataset`.
 
     Raises:
-        UserError: If a folder is missing, the list is missing, empty or names an id twice, or a named file is missing.
+        UserError: What :class:`sdp_plugin.catalogue.voc.VOCFiles` raises, for its arguments and for its files.
     """
 
     METAINFO = VOC_2012.metainfo()
 
-    def __init__(
-        self,
-        ann_file: str,
-        data_prefix: dict,
-        scribble_suffix: str = '.xml',
-        decode_first: bool = False,
-        cache_dir: str | None = None,
-        **kwargs,
-    ) -> None:
-        self.suffixes = {**FILES_OF_AN_IMAGE, 'scribble_path': scribble_suffix}
-        unknown = sorted(set(data_prefix) - set(self.suffixes))
-        if unknown:
-            raise UserError('Unknown key in data_prefix.', looked_for=', '.join(self.suffixes), found=unknown)
+    def __init__(self, decode_first: bool = False, cache_dir: str | None = None, **kwargs) -> None:
+        self.collection = VOCFiles.from_config(kwargs)
         self.decode_first = decode_first
         self.cache_dir = cache_dir
         self._decoded: dict[str, DecodedFiles] = {}
-        super().__init__(ann_file=ann_file, data_prefix=data_prefix, **kwargs)
+        kwargs.pop('scribble_suffix', None)
+        super().__init__(**kwargs)
 
     def full_init(self) -> None:
         """Read the list and, with ``decode_first``, decode what the pipeline will load."""
@@ -94,8 +76,7 @@ class VOCDataset(BaseSegDataset):
             list[dict]: For each image ``image_id``, the path of each kind of file in ``data_prefix``, and the keys
             that MMSegmentation's transforms expect.
         """
-        folders = {key: Path(folder) for key, folder in self.data_prefix.items() if folder is not None}
-        records = list_images(self.ann_file, folders, self.suffixes)
+        records = self.collection.read()
         common = dict(label_map=self.label_map, reduce_zero_label=self.reduce_zero_label)
         return [dict(image_id=image_id, **record, **common, seg_fields=[]) for image_id, record in records.items()]
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from sdp_plugin.catalogue import inspection
 from sdp_plugin.catalogue.crc import CLASS_FOLDERS
+from sdp_plugin.catalogue.inspection import ABSENT, UNKNOWN, fingerprint, forget, obstacle
 from sdp_plugin.errors import UserError
-from sdp_plugin.grid import data_checks
-from sdp_plugin.grid.data_checks import ABSENT, UNKNOWN, fingerprint, forget, obstacle
 from sdp_plugin.registry import DATASETS
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,7 @@ def test_a_fingerprint_knows_the_split_and_the_labels_that_are_used(small_data):
 
 
 def test_what_is_done_with_the_data_is_not_in_the_fingerprint(small_data):
-    drawn = crc(small_data.crc, fold=1, num_folds=4, examples_per_class=2, seed=5, split='test')
+    drawn = crc(small_data.crc, fold=1, num_folds=4, examples_per_class=2, seed=5)
     assert fingerprint(drawn) == fingerprint(crc(small_data.crc))
 
 
@@ -270,7 +270,7 @@ def test_a_grid_is_checked_at_once(tmp_path):
 
 def test_the_plan_needs_no_torch():
     program = (
-        'import sys; from sdp_plugin.grid.data_checks import obstacle; '
+        'import sys; from sdp_plugin.catalogue.inspection import obstacle; '
         "sys.exit(bool({'torch', 'mmseg', 'mmpretrain', 'mmcv'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, '-c', program], cwd=ROOT).returncode == 0
@@ -282,5 +282,4 @@ def test_every_shipped_data_set_is_looked_into(kind):
     assert configs
     for path in configs:
         name = Config.fromfile(path).train_dataloader.dataset.type.split('.')[-1]
-        assert name in data_checks._CHECKS
-        assert name in data_checks._DIGESTS
+        assert name in inspection.COLLECTIONS

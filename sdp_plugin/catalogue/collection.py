@@ -1,0 +1,111 @@
+"""The files of a data set and what a config asks of them, without torch: what every data set says of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from sdp_plugin.errors import UserError
+
+
+@dataclass(frozen=True)
+class Collection(ABC):
+    """The files of one data set, and the part of them that a config asks for.
+
+    A subclass is a frozen dataclass. Its fields are those arguments of the OpenMMLab data set that say which data are
+    meant; names and defaults are said here alone. Nonsense is refused at construction, before a file is looked at.
+
+    Args:
+        data_root (str): The folder of the data. Defaults to ``''``.
+    """
+
+    READ_BY: ClassVar[tuple[str, ...]]
+    """The fields that :meth:`read` depends on; all others choose from what was read."""
+
+    data_root: str = ''
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """What the config of an OpenMMLab data set asks for.
+
+        Args:
+            config (Mapping[str, Any]): The data set's arguments, among them others than those of this class.
+
+        Raises:
+            UserError: A value is none that its argument can have.
+        """
+        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _hashable(getattr(self, field.name)))
+        if not isinstance(self.data_root, str):
+            raise UserError('data_root is no path.', looked_for='the folder of the data', found=repr(self.data_root))
+
+    def whole(self) -> Self:
+        """The same files, with nothing chosen from them."""
+        return type(self)(**{name: getattr(self, name) for name in self.READ_BY})
+
+    @abstractmethod
+    def read(self) -> Any:
+        """Look at all files.
+
+        Returns:
+            Any: What was found, for :meth:`content` and :meth:`check`.
+
+        Raises:
+            UserError: Files are missing, damaged, or not this data set's.
+        """
+
+    @abstractmethod
+    def content(self, found: Any) -> Iterable[object]:
+        """What tells these files from others wherever they lie: arrays, or values with a stable text.
+
+        Args:
+            found (Any): What :meth:`read` returned.
+
+        Raises:
+            UserError: A file cannot be read.
+        """
+
+    def check(self, found: Any) -> None:  # noqa: B027 (most collections have nothing to choose)
+        """Check that what is asked for can be chosen.
+
+        Args:
+            found (Any): What :meth:`read` returned.
+
+        Raises:
+            UserError: It cannot.
+        """
+
+
+def existing_folder(path: str | Path, holds: str) -> Path:
+    """``path`` as a Path, ``~`` expanded, if it is a folder.
+
+    Args:
+        path (str | Path): The folder.
+        holds (str): What it should hold, for the message.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise UserError(
+            'The data folder is missing.',
+            looked_for=f'{folder.absolute()} with {holds}',
+            found='a file' if folder.exists() else 'nothing',
+            remedy='set data_root to the folder that holds the data',
+        )
+    return folder
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((key, _hashable(member)) for key, member in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,82 @@
+"""Opening HDF5 files and the arrays in them, with one clear error for whatever is damaged or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from sdp_plugin.errors import UserError
+
+
+def open_file(path: Path, **options) -> h5py.File:
+    """An HDF5 file, open for reading.
+
+    Args:
+        path (Path): The file.
+        **options: Of :class:`h5py.File`.
+
+    Raises:
+        UserError: The file is missing, or no HDF5 file.
+    """
+    if not path.is_file():
+        raise UserError('An HDF5 file is missing.', looked_for=path)
+    with reading(path):
+        return h5py.File(path, 'r', **options)
+
+
+def array_of(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array of an open file; nothing of it is read yet.
+
+    Raises:
+        UserError: There is no such array, or the file is damaged.
+    """
+    path = Path(file.filename)
+    with reading(path):
+        array = file.get(name)
+    if not isinstance(array, h5py.Dataset):
+        raise UserError(
+            f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
+        )
+    return array
+
+
+def images_of(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array of RGB images, uint8 of shape (N, H, W, 3) with N > 0; none of them is read yet.
+
+    Raises:
+        UserError: What :func:`array_of` raises; or the array has another type or shape.
+    """
+    images = array_of(file, name)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+        raise UserError(
+            f'The array "{name}" holds no images.',
+            looked_for='uint8 of shape (N, H, W, 3)',
+            found=f'{images.dtype} of shape {images.shape} in {file.filename}',
+        )
+    return images
+
+
+@contextmanager
+def reading(path: Path, where: str = '') -> Iterator[None]:
+    """Turn HDF5's own errors while reading into one that names the file.
+
+    Args:
+        path (Path): The file.
+        where (str): What is read of it, for the message. Defaults to nothing.
+
+    Raises:
+        UserError: The block raised an error of HDF5.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            'A file is no HDF5 file, or not all of it.',
+            looked_for='a complete HDF5 file',
+            found=f'{path}{where}: {error}',
+            remedy='fetch it again and compare its checksum with the published one',
+        ) from error
