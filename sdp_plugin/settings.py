@@ -61,6 +61,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
     ),
     'seed': (Place('randomness.seed'), Place('train_dataloader.dataset.seed')),
     'initialisation': (Place('default_hooks.initialisation.checkpoint'),),
+    'batch_norm_images': (Place('default_hooks.initialisation.batch_norm_images'),),
     'batch_size': (Place('train_dataloader.batch_size'),),
     'num_workers': tuple(Place(f'{loader}_dataloader.num_workers') for loader in ('train', 'val', 'test')),
     'in_memory': (Place('train_cfg.in_memory'), Place('test_cfg.in_memory')),

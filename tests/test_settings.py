@@ -22,6 +22,7 @@ CASES = [
     (PCAM, 'seed', 7, {'randomness.seed': 7, 'train_dataloader.dataset.seed': 7}),
     (PCAM, 'examples_per_class', 5, {'train_dataloader.dataset.examples_per_class': 5}),
     (PCAM, 'initialisation', 'a.pth', {'default_hooks.initialisation.checkpoint': 'a.pth'}),
+    (PCAM, 'batch_norm_images', 8, {'default_hooks.initialisation.batch_norm_images': 8}),
     (PCAM, 'data_root', '/d', {f'{part}_dataloader.dataset.data_root': '/d' for part in ('train', 'test')}),
     (PCAM, 'batch_size', 3, {'train_dataloader.batch_size': 3, 'test_dataloader.batch_size': 128}),
     (PCAM, 'lr', 0.5, {'optim_wrapper.optimizer.lr': 0.5}),

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from sdp_plugin import __version__
 from sdp_plugin.conversion.initialise import load_initialisation
+from sdp_plugin.engine.target_statistics import reestimate_on_target
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS
 
@@ -24,23 +25,26 @@ class InitialisationHook(Hook):
     Args:
         checkpoint (str): File written by ``tools/convert_weights.py``. Empty keeps the random initialisation.
             Defaults to ``''``.
+        batch_norm_images (int): From how many unlabelled images of the training part the statistics of batch norms
+            are estimated anew, of a random initialisation too. 0 keeps those of the checkpoint. Defaults to 0.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, checkpoint: str = '') -> None:
+    def __init__(self, checkpoint: str = '', batch_norm_images: int = 0) -> None:
         self.checkpoint = checkpoint
+        self.batch_norm_images = batch_norm_images
 
     def before_train(self, runner: Runner) -> None:
         """Load the weights before the first iteration; ``before_run`` would come before testing, too."""
         if runner.iter > 0:
             return
-        if not self.checkpoint:
-            runner.logger.info('Initialisation: random')
-            return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        load_initialisation(model, self.checkpoint)
-        runner.logger.info(f'Initialisation: {self.checkpoint}')
+        if self.checkpoint:
+            load_initialisation(model, self.checkpoint)
+        runner.logger.info(f'Initialisation: {self.checkpoint or "random"}')
+        if self.batch_norm_images:
+            runner.logger.info(reestimate_on_target(model, runner.cfg, self.batch_norm_images))
 
 
 @HOOKS.register_module()
