@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.conversion.backbone_table import BACKBONES, check_can_update, measure, to_markdown, update
 from sdp_plugin.errors import exits_on_user_error
-
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+from sdp_plugin.shipped import CONFIGS
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument(
         '--update', metavar='FILE', help='put the table between the two markers in FILE instead of printing it'
     )

@@ -25,6 +25,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.settings import load_config
 from sdp_plugin.visualization.panels import check_can_show, save_panels, save_small_panels, show_panels
@@ -40,7 +41,7 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='config file, such as one of configs/pretrain or configs/finetune')
     target = parser.add_mutually_exclusive_group()
     target.add_argument(

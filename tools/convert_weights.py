@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.conversion.account import summary, table, verification
 from sdp_plugin.conversion.carry_over import carry_over, check_can_write, write
 from sdp_plugin.errors import exits_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument(
         'checkpoint',
         help="checkpoint of a segmentor or classifier; or a ResNet of torchvision, timm or MMPretrain's zoo, without "

@@ -12,12 +12,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.segmentations import draw_segmentations
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('work_dir', help='work directory of a grid with finished pre-trainings')
     parser.add_argument('--images', type=int, default=6, metavar='N', help='number of images (default: 6)')
     return parser.parse_args()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.demo_data.miniature import MiniatureSizes, write_miniature
 from sdp_plugin.errors import exits_on_user_error
 
@@ -26,8 +27,8 @@ HELP = {
 @exits_on_user_error
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
+    parser = ToolParser(
+        __doc__,
         epilog='A part that is there already, with the same seed and sizes, is kept. Folders that this tool did not '
         'write are never touched. Accuracies on this data say nothing about real data. '
         'Example: python tools/make_demo_data.py data/small --voc-train 20',

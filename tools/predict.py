@@ -15,11 +15,12 @@ import argparse
 import sys
 
 from sdp_plugin.apis.predict import load_classifier, open_tiles, predict, write_predictions
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a fine-tuning by tools/train.py')
     parser.add_argument('tiles', help='folder of images, subfolders included, or HDF5 file with an array of RGB images')
     parser.add_argument('--out', default='predictions', help='folder to write to (default: %(default)s)')

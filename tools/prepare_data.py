@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 from sdp_plugin.catalogue.voc import read_id_list
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.prepare.clicks import write_click_scribbles
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('dataset', choices=['clicks'])
     parser.add_argument('--root', type=Path, default=Path('data'), help='folder of all data sets (default: data)')
     parser.add_argument('--offline', type=Path, required=True, metavar='DIR', help='folder of the published files')

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.launch import RunOptions, run_grid
 from sdp_plugin.grid.launchers.on_ray import RayOptions
@@ -35,7 +36,7 @@ from sdp_plugin.grid.worker import Shard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('grid', help='grid config, such as one of configs/grids')
     parser.add_argument('--work-dir', type=Path, help='folder for all results (default: work_dirs/grids/NAME)')
     parser.add_argument('--dry-run', action='store_true', help='print the plan, what is done and what is left')

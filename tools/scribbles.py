@@ -25,6 +25,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.scribbles.batch import Outcome, convert_file, find_files, synthesise_file, work_through
@@ -53,7 +54,7 @@ def _positive(text: str) -> float:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='{convert,synthesize,stats}')
 
     common = argparse.ArgumentParser(add_help=False)

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.statistics.simulation.tables import TABLES
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--tables', nargs='+', choices=TABLES, default=list(TABLES), help='default: all')
     parser.add_argument(
         '--repetitions',

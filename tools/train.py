@@ -19,11 +19,12 @@ import sys
 
 from sdp_plugin.apis.arguments import add_run_arguments, config_from
 from sdp_plugin.apis.train import train
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('config', help='config file, such as one of configs/pretrain or configs/finetune')
     parser.add_argument('--resume', action='store_true', help="go on from the work directory's newest checkpoint")
     add_run_arguments(parser)

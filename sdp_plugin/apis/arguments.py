@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings import load_config
+from sdp_plugin.shipped import get_config
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,9 @@ def config_from(args: argparse.Namespace) -> Config:
     """Read the config that the arguments name, with all that they override.
 
     Raises:
-        UserError: As :func:`load_config` does, and if mixed precision is asked for where there is no GPU.
+        UserError: As :func:`get_config` does, and if mixed precision is asked for where there is no GPU.
     """
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = get_config(args.config, args.cfg_options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     cfg.launcher = args.launcher
     if args.amp:

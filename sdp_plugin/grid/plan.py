@@ -21,8 +21,8 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
 from sdp_plugin.settings import change_settings, load_config
+from sdp_plugin.shipped import CONFIGS, config_path
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 DEFAULT_WORK = 'sdp_plugin.grid.train_cells:train_cells'
 
 # Every key of a grid config with its default; what has none must be there.
@@ -121,11 +121,7 @@ def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dic
         UserError: The file is missing or no config; a key, an initialisation, a pre-training or a data set is unknown;
             or a value is not as it must be.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(
-            'The grid config is missing.', looked_for=path, remedy=f'ls {CONFIGS / "grids"} lists those we ship'
-        )
+    path = config_path(path)
     try:
         cfg = Config.fromfile(path)
         cfg.merge_from_dict(dict(options or {}))
@@ -158,12 +154,7 @@ def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Pla
             checkpoint that is missing.
     """
     grid = load_grid(path, options)
-    return _Planner(grid, Path(path).resolve().parent).plan()
-
-
-def config_path(config: str) -> Path:
-    """Where the config of a cell lies."""
-    return CONFIGS / config
+    return _Planner(grid, config_path(path).resolve().parent).plan()
 
 
 def _plain(value: Any) -> Any:
@@ -379,19 +370,16 @@ class _Planner:
             return name
         if (self.folder / name).is_file():
             return str((self.folder / name).resolve())
-        shipped = [path.relative_to(CONFIGS).as_posix() for path in CONFIGS.glob('*/*.py')]
-        close = difflib.get_close_matches(name, shipped, n=3, cutoff=0.6)
-        raise UserError(
-            f'The grid names the config {name!r}, which is missing.',
-            looked_for=f'{CONFIGS / name} or {self.folder / name}',
-            remedy=f'did you mean {" or ".join(close)}?' if close else 'ls configs/*/ lists those we ship',
-        )
+        try:
+            return str(config_path(name))
+        except UserError as error:
+            raise UserError(f'The grid names the config {name!r}.\n{error}') from error
 
     def _load(self, config: str, options: Mapping[str, Any], what: str) -> Config:
         key = digest([config, options])
         if key not in self.configs:
             try:
-                self.configs[key] = load_config(config_path(config), dict(options))
+                self.configs[key] = load_config(CONFIGS / config, dict(options))
             except UserError as error:
                 raise UserError(f"The grid's options do not fit the config of {what}.\n{error}") from error
         return self.configs[key]

@@ -15,12 +15,12 @@ from sdp_plugin.catalogue.voc import VOC_2012, read_id_list
 from sdp_plugin.engine.segment import Segmented, segment_test_images
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
-from sdp_plugin.grid.plan import config_path
 from sdp_plugin.grid.records import PRETRAINING, Cell
 from sdp_plugin.grid.store import WORK, GridRecord, cell_folder, read_grid
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 from sdp_plugin.settings import load_config
+from sdp_plugin.shipped import CONFIGS
 from sdp_plugin.visualization.figures import SegmentationRow, save_segmentation_panels
 
 SAMPLES = 'samples'
@@ -79,7 +79,7 @@ def _segmentors(record: GridRecord) -> list[_Segmentor]:
     for cell in record.plan.trainings.values():
         if cell.kind != PRETRAINING or cell.id not in record.results:
             continue
-        cfg = load_config(config_path(cell.config), dict(cell.options))
+        cfg = load_config(CONFIGS / cell.config, dict(cell.options))
         checkpoint = latest_checkpoint(cell_folder(record.work_dir, cell.id) / WORK)
         if 'decode_head' in cfg.model and cfg.get('test_dataloader') and checkpoint:
             found.append(_Segmentor(cell, cfg, checkpoint))

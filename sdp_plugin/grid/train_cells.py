@@ -30,9 +30,9 @@ from sdp_plugin.engine.in_memory.turns import in_company
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.output import output_to
 from sdp_plugin.evaluation import ImageScores
-from sdp_plugin.grid.plan import config_path
 from sdp_plugin.grid.records import PRETRAINING, Outcome, Task
 from sdp_plugin.settings import load_config
+from sdp_plugin.shipped import CONFIGS
 
 INITIALISATION_FILE = 'initialisation.pth'
 LOG_FILE = 'log.txt'
@@ -93,7 +93,7 @@ def config_of(task: Task) -> Config:
     cell, options = task.cell, dict(task.cell.options)
     if task.initialisation is not None:
         options['initialisation'] = str(task.initialisation)
-    cfg = load_config(config_path(cell.config), options)
+    cfg = load_config(CONFIGS / cell.config, options)
     cfg.work_dir = str(task.folder)
     # mmengine tells the trainings of a process apart by this name and the second in which they start.
     cfg.experiment_name = f'{cell.id}-{uuid.uuid4().hex[:8]}'

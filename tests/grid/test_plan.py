@@ -275,7 +275,7 @@ MISTAKES = {
     'a missing shipped config': (
         "config='finetune.py'",
         "config='finetune/resnet34_1xb32-100e_pcan.py'",
-        'finetune/resnet34_1xb32-100e_pcam.py',
+        'did you mean finetune/resnet34_1xb32-100e_pcam',
     ),
     'a place-holder without a value': ("config='finetune.py'", "config='{net}.py'", "'net'"),
     'an option the config lacks': ("options={'lr': 0.2}", "options={'lrr': 0.2}", "'lrr'"),

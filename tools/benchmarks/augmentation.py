@@ -32,6 +32,7 @@ from measuring import alternate, core_seconds, machine, ratios, seconds, spread,
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.demo_data.tiles import pcam_patches
 from sdp_plugin.engine.in_memory.augmentation import (
     BatchAugmentation,
@@ -52,7 +53,7 @@ OURS, BATCHED = 'ours, OpenCV', 'ours, batched in torch'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--data-root', type=Path, help=f'folder of {PATCHES}; without it patches are generated')
     parser.add_argument('--images', type=int, default=256, metavar='N', help='a measurement (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='(default: %(default)s)')

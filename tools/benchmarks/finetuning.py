@@ -36,6 +36,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.engine.in_memory.graph import WARM_UP
 from sdp_plugin.engine.in_memory.turns import Turns
@@ -62,7 +63,7 @@ TABLE_1 = (
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--data-root', type=Path, help='folder of PCam; without it patches are generated')
     parser.add_argument('--resolution', type=int, default=96, metavar='PIXELS', help='(default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='(default: %(default)s)')

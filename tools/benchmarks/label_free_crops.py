@@ -23,6 +23,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop
 from rich.progress import track
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
@@ -39,7 +40,7 @@ CROPS: dict[str, Callable[[int], BaseTransform]] = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('voc', type=Path, help='VOC2012, with SegmentationClassAug')
     parser.add_argument('scribbles', type=Path, help='folder of ScribbleSup XMLs; each needs a mask of the same name')
     parser.add_argument('--crop-size', type=int, default=321, metavar='PIXELS', help='(default: %(default)s)')

@@ -10,7 +10,6 @@ example:
 
 from __future__ import annotations
 
-import argparse
 import sys
 import timeit
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from statistics import median
 import cv2
 import numpy as np
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.scribbles.batch import find_files
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
@@ -46,7 +46,7 @@ def _measure(xml: Path, jpeg: Path, repeat: int) -> dict[str, float]:
 
 @exits_on_user_error
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('scribbles', type=Path, help='folder of ScribbleSup XML')
     parser.add_argument('images', type=Path, help='folder of JPEGs with the same names')
     parser.add_argument('--repeat', type=int, default=30)

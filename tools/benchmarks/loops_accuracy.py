@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid.store import read_grid
 from sdp_plugin.statistics import claims, compare_paired
@@ -23,7 +24,7 @@ LOOPS = ('in memory', 'reference')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('work_dir', help='work directory of the grid')
     parser.add_argument('--margin', type=float, default=2.0, help='points that would not matter (default: 2)')
     return parser.parse_args()

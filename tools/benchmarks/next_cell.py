@@ -34,6 +34,7 @@ from mmengine.hooks import Hook
 
 from sdp_plugin.apis.train import fit, start
 from sdp_plugin.catalogue import subsets
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.isolation import forgotten
 from sdp_plugin.errors import exits_on_user_error
@@ -57,7 +58,7 @@ class _FirstIterationHook(Hook):
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--data-root', type=Path, help='folder of PCam; without it, empty files of its size')
     parser.add_argument('--cells', type=int, default=7, metavar='N', help='cells to start (default: %(default)s)')
     parser.add_argument('--examples-per-class', type=int, default=1000, metavar='N', help='(default: %(default)s)')

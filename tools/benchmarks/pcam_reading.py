@@ -23,6 +23,7 @@ import numpy as np
 from measuring import alternate, machine, ratios, seconds, spread, summary, table, write_report
 from torchvision.datasets import PCAM
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.datasets.hdf5_reading import open_images, read_images
 from sdp_plugin.errors import UserError, exits_on_user_error
 
@@ -42,7 +43,7 @@ OUR_BATCHES, THEIR_BATCHES = 100, 4
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--data-root', type=Path, help='folder of PCam; its training patches are used')
     parser.add_argument('--patches', type=int, default=6000, metavar='N', help='patches a file (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='(default: %(default)s)')

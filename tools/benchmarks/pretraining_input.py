@@ -32,20 +32,20 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS, DefaultScope
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.datasets.voc_datasets import FOREGROUND_CLASSES
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
-from sdp_plugin.settings import load_config
+from sdp_plugin.shipped import get_config
 
-CONFIGS = Path(__file__).parents[2] / 'configs' / 'pretrain'
 SEGMENTATION = 'deeplabv2_r34-d8_1xb10-40k_voc12-{labels}-321x321.py'
 CLASSIFICATION = 'resnet34_1xb10-40k_voc12-classes-321x321.py'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('voc', type=Path, help='VOC2012, with JPEGImages and SegmentationClassAug')
     parser.add_argument('--scribbles', type=Path, help='folder of ScribbleSup XMLs; without it they are not measured')
     parser.add_argument('--images', type=int, default=200, metavar='N', help='images to read (default: %(default)s)')
@@ -141,7 +141,7 @@ def our_config(voc: Path, ids: Path, labels: str, scribbles: Path | None) -> Con
     options['train_dataloader.dataset.ann_file'] = str(ids.absolute())
     if labels == 'scribbles':
         options['scribbles'] = str(scribbles.absolute())
-    return load_config(CONFIGS / config, options)
+    return get_config(f'pretrain/{config}', options)
 
 
 class Side:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from measuring import spread, table
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 
@@ -127,7 +128,7 @@ BENCHMARKS = {
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--pcam', type=Path, required=True, help='folder of PCam')
     parser.add_argument('--voc', type=Path, required=True, help='VOC2012, with SegmentationClassAug')
     parser.add_argument('--scribbles', type=Path, required=True, help='folder of ScribbleSup XMLs')
