@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from sdp_plugin.errors import UserError
 
 
@@ -24,6 +26,9 @@ class Collection(ABC):
 
     READ_BY: ClassVar[tuple[str, ...]]
     """The fields that :meth:`read` depends on; all others choose from what was read."""
+
+    LABELS: ClassVar[str | None] = None
+    """What an image's label is, for metrics: ``'a class'``, ``'classes'`` or ``'a mask'``; None is unknown."""
 
     data_root: str = ''
 
@@ -44,6 +49,15 @@ class Collection(ABC):
             object.__setattr__(self, field.name, _hashable(getattr(self, field.name)))
         if not isinstance(self.data_root, str):
             raise UserError('data_root is no path.', looked_for='the folder of the data', found=repr(self.data_root))
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes by index; None where only the OpenMMLab data set knows them.
+
+        Raises:
+            UserError: The files should tell, and are not there.
+        """
+        return None
 
     def whole(self) -> Self:
         """The same files, with nothing chosen from them."""
@@ -80,6 +94,10 @@ class Collection(ABC):
         Raises:
             UserError: It cannot.
         """
+
+    def positions(self, found: Any) -> np.ndarray | None:
+        """Where in what was found the chosen part is; None where two parts of the same files may share images."""
+        return None
 
 
 def existing_folder(path: str | Path, holds: str) -> Path:

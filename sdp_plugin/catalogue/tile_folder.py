@@ -100,14 +100,14 @@ class FoldedTiles(TileCollection):
         paths = [source['img_path'] for source in found.sources]
         return (f'{key} {os.path.getsize(path)}' for key, path in zip(found.keys, paths, strict=True))
 
-    def in_split(self, found: Tiles) -> np.ndarray:
+    def positions(self, found: Tiles) -> np.ndarray:
         """Positions of the tiles of the fold, or of all others.
 
         Raises:
             UserError: More folds than tiles of a class or than groups, or a name without group.
         """
         if self.num_folds is None:
-            return super().in_split(found)
+            return super().positions(found)
         folds = _folds_of(
             found.keys, found.labels.tobytes(), self.num_folds, self.fold_seed, self.pattern, self.class_names
         )

@@ -58,6 +58,7 @@ class TileCollection(Collection):
     """
 
     CARD: ClassVar[DataCard | None] = None
+    LABELS: ClassVar[str] = 'a class'
     READ_BY: ClassVar[tuple[str, ...]] = ('data_root', 'split')
 
     split: str = 'train'
@@ -82,7 +83,7 @@ class TileCollection(Collection):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes by index."""
+        """The classes by index, as the card names them."""
         return self.CARD.classes
 
     @property
@@ -94,7 +95,7 @@ class TileCollection(Collection):
     def read(self) -> Tiles:
         """All tiles, in an order of their keys and not of the file system."""
 
-    def in_split(self, found: Tiles) -> np.ndarray:
+    def positions(self, found: Tiles) -> np.ndarray:
         """Positions of the split's tiles among all that were found, ascending."""
         return np.arange(len(found))
 
@@ -105,7 +106,7 @@ class TileCollection(Collection):
 
     def chosen(self, found: Tiles) -> Tiles:
         """The tiles that are asked for: of the split, and drawn."""
-        positions = self.in_split(found)
+        positions = self.positions(found)
         tiles = found if len(positions) == len(found) else found.take(positions)
         if self.examples_per_class is None:
             return tiles
@@ -117,6 +118,6 @@ class TileCollection(Collection):
 
     def check(self, found: Tiles) -> None:
         """Check that as many examples can be drawn, without drawing them."""
-        labels = found.labels[self.in_split(found)]
+        labels = found.labels[self.positions(found)]
         if self.examples_per_class is not None:
             check_drawable(labels, self.examples_per_class, class_names_of(labels, self.class_names))

@@ -20,6 +20,8 @@ VOC_CLASSES = (
     *('motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor'),
 )
 
+FOREGROUND_CLASSES = VOC_CLASSES[1:]
+
 VOC_PALETTE = tuple(tuple(colour) for colour in voc_palette()[: len(VOC_CLASSES)].tolist())
 
 VOC_2012 = DataCard(
@@ -91,6 +93,7 @@ class VOCFiles(Collection):
         UserError: An unknown key of ``data_prefix``, or values that are no paths.
     """
 
+    LABELS: ClassVar[str] = 'a mask'
     READ_BY: ClassVar[tuple[str, ...]] = ('data_root', 'ann_file', 'data_prefix', 'scribble_suffix')
 
     ann_file: str = ''
@@ -107,6 +110,11 @@ class VOCFiles(Collection):
         for name, value in (texts | {key: folder for key, folder in folders.items() if folder is not None}).items():
             if not isinstance(value, str):
                 raise UserError(f'{name} is no path.', looked_for='a text', found=repr(value))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Background and the 20 foreground classes."""
+        return VOC_CLASSES
 
     def read(self) -> dict[str, dict[str, str]]:
         """The files of each listed image, all of which are there.
@@ -144,6 +152,18 @@ class VOCFiles(Collection):
             for image_id, files in found.items()
             for key, path in files.items()
         )
+
+
+@dataclass(frozen=True)
+class VOCClassLabelFiles(VOCFiles):
+    """The files of :class:`VOCFiles`, of which the foreground classes of each image are the labels."""
+
+    LABELS: ClassVar[str] = 'classes'
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The 20 foreground classes."""
+        return FOREGROUND_CLASSES
 
 
 def read_id_list(path: str | Path) -> list[str]:

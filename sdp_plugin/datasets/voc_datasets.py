@@ -5,12 +5,10 @@ from __future__ import annotations
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from sdp_plugin.catalogue.voc import VOC_2012, VOCFiles
+from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES, VOC_2012, VOCClassLabelFiles, VOCFiles
 from sdp_plugin.datasets.decoded_files import DecodedFiles
 from sdp_plugin.datasets.samplers import seed_draws
 from sdp_plugin.registry import DATASETS
-
-FOREGROUND_CLASSES = VOC_2012.classes[1:]
 
 
 @DATASETS.register_module()
@@ -34,10 +32,11 @@ class VOCDataset(BaseSegDataset):
         UserError: What :class:`sdp_plugin.catalogue.voc.VOCFiles` raises, for its arguments and for its files.
     """
 
+    COLLECTION = VOCFiles
     METAINFO = VOC_2012.metainfo()
 
     def __init__(self, decode_first: bool = False, cache_dir: str | None = None, **kwargs) -> None:
-        self.collection = VOCFiles.from_config(kwargs)
+        self.collection = self.COLLECTION.from_config(kwargs)
         self.decode_first = decode_first
         self.cache_dir = cache_dir
         self._decoded: dict[str, DecodedFiles] = {}
@@ -88,6 +87,7 @@ class VOCClassLabelDataset(VOCDataset):
     The same records as :class:`VOCDataset`; the class names are those that a classifier predicts, without background.
     """
 
+    COLLECTION = VOCClassLabelFiles
     METAINFO = dict(classes=FOREGROUND_CLASSES, palette=VOC_2012.metainfo()['palette'][1:])
 
 

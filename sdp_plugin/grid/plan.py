@@ -321,7 +321,7 @@ class _Planner:
                 options=options,
                 variant=variant_name,
                 group=title,
-                obstacle=self._obstacle(cfg),
+                obstacle=inspection.obstacle(cfg),
             )
             self._note_images(identity, images_seen(cfg))
         return self.pretrainings[identity]
@@ -344,7 +344,7 @@ class _Planner:
             dataset=dataset_name,
             examples_per_class=examples_per_class,
             group=_in_variant(variant_name, f'{dataset_name} {size}'),
-            obstacle=self._obstacle(cfg),
+            obstacle=inspection.obstacle(cfg),
         )
         return _Drawn(values, self._digest(cfg), images_seen(cfg))
 
@@ -398,10 +398,6 @@ class _Planner:
     def _note_images(self, identity: str, images: int | None) -> None:
         if images is not None:
             self.images[identity] = images
-
-    def _obstacle(self, cfg: Config) -> str | None:
-        present = [dataset for dataset in _datasets_of(cfg) if inspection.fingerprint(dataset) != inspection.ABSENT]
-        return next((reason for dataset in present if (reason := inspection.obstacle(dataset))), None)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from mmengine.config import Config
 
 from sdp_plugin.catalogue import inspection
 from sdp_plugin.catalogue.crc import CLASS_FOLDERS
-from sdp_plugin.catalogue.inspection import ABSENT, UNKNOWN, fingerprint, forget, obstacle
+from sdp_plugin.catalogue.inspection import ABSENT, UNKNOWN, check_run, fingerprint, forget, obstacle
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
+from sdp_plugin.settings import load_config
 
 ROOT = Path(__file__).parents[2]
 EMPTY_HOLDER = 'CRC-Prim-HE-06'
@@ -46,6 +47,11 @@ def voc(root, **more) -> dict:
         )
         | more
     )
+
+
+def run(train, test=None, **more) -> dict:
+    loaders = {'train_dataloader': dict(dataset=train)} | ({'test_dataloader': dict(dataset=test)} if test else {})
+    return loaders | more
 
 
 CONFIGS = {'pcam': pcam, 'crc': crc, 'voc': voc}
@@ -148,8 +154,9 @@ def test_a_change_of_the_data_changes_the_fingerprint(copied, name, change):
 def test_absent_data(tmp_path, name):
     root = tmp_path / 'VOCdevkit' / 'VOC2012'
     assert fingerprint(CONFIGS[name](root)) == ABSENT
-    assert 'folder' in obstacle(CONFIGS[name](root))
-    assert '\n' not in obstacle(CONFIGS[name](root))
+    assert obstacle(run(CONFIGS[name](root))) is None  # nobody knows yet
+    with pytest.raises(UserError, match=r'(?s)train_dataloader cannot be used.*folder'):
+        check_run(run(CONFIGS[name](root)))
 
 
 def test_a_data_set_of_somebody_else(tmp_path):
@@ -160,7 +167,7 @@ def test_a_data_set_of_somebody_else(tmp_path):
     (tmp_path / 'images' / 'two.png').write_bytes(b'two')
     forget()
     assert fingerprint(config) not in (before, ABSENT)
-    assert obstacle(config) is None
+    assert obstacle(run(config)) is None
     assert fingerprint(dict(type='mmpretrain.ImageNet')) == UNKNOWN
 
 
@@ -191,19 +198,82 @@ ASKED = [
 
 
 @pytest.mark.parametrize(('name', 'asked'), ASKED)
-def test_an_obstacle_is_what_the_data_set_would_raise(small_data, name, asked):
+def test_a_check_finds_what_the_data_set_would_raise(small_data, name, asked):
     if name == 'tile_folder':
         config = crc(small_data.crc, type='sdp_plugin.TileFolderDataset') | asked
     else:
         config = CONFIGS[name](getattr(small_data, name)) | asked
+    wanted = message_of(DATASETS.build, config)
+    found = message_of(check_run, run(config))
+    assert (wanted or '') in (found or '')
+    assert bool(wanted) == bool(found)
+    if wanted and fingerprint(config) != ABSENT:
+        assert wanted.splitlines()[0] in obstacle(run(config))
+        assert '\n' not in obstacle(run(config))
+
+
+def message_of(function, argument) -> str | None:
     try:
-        DATASETS.build(config)
+        function(argument)
     except UserError as error:
-        first = str(error).splitlines()[0]
-        assert first in obstacle(config)
-        assert '\n' not in obstacle(config)
-    else:
-        assert obstacle(config) is None
+        return str(error)
+    return None
+
+
+def own(root, **more) -> dict:
+    return crc(root, type='sdp_plugin.TileFolderDataset', num_folds=4) | more
+
+
+TOO_MANY = dict(type='Accuracy', topk=(1, 9))
+HEAD = dict(head=dict(num_classes=7))
+# What a test needs beside what its data set would raise: (config of the run from the root, message).
+UNFIT = {
+    'tests on training tiles': (
+        lambda r: run(own(r, num_folds=None), own(r, num_folds=None, split='test')),
+        'tiles of',
+    ),
+    'tests another fold': (lambda r: run(own(r, fold=0), own(r, fold=1, split='test')), '8 of the 8 tiles'),
+    'tests other folds': (lambda r: run(own(r), own(r, fold_seed=1, split='test')), 'of the 8 tiles'),
+    'other classes': (
+        lambda r: run(own(r), own(r, num_folds=None, split='test', classes=['02_STROMA', '01_TUMOR'])),
+        'other classes',
+    ),
+    'no such split': (
+        lambda r: run(own(r), own(r, split='tset')),
+        r'(?s)test_dataloader.*Unknown split',
+    ),
+    'no test data': (lambda r: run(own(r), own(r / 'none', split='test')), 'data folder is missing'),
+    'too many for top k': (lambda r: run(own(r), own(r, split='test'), test_evaluator=[TOO_MANY]), 'topk from 1 to 8'),
+    'metric of masks': (
+        lambda r: run(own(r), own(r, split='test'), test_evaluator=dict(type='IoUMetric')),
+        'does not fit the data',
+    ),
+    'other model': (lambda r: run(own(r), own(r, split='test'), model=HEAD), 'num_classes=8'),
+}
+
+
+@pytest.mark.parametrize('name', UNFIT)
+def test_what_the_test_needs_is_checked_before_the_training(small_data, name):
+    config_of, message = UNFIT[name]
+    with pytest.raises(UserError, match=message):
+        check_run(config_of(small_data.crc))
+
+
+def test_a_fitting_run_passes(small_data):
+    metrics = [dict(type='Accuracy', topk=(1, 5)), dict(type='sdp_plugin.AUROC'), dict(type='of.somebody.Else')]
+    model = dict(head=dict(num_classes=8), backbone=dict(num_classes=3))
+    check_run(run(own(small_data.crc), own(small_data.crc, split='test'), test_evaluator=metrics, model=model))
+    wrapped = dict(type='RepeatDataset', times=3, dataset=own(small_data.crc))
+    check_run(run(wrapped, own(small_data.crc, split='test')))
+    with pytest.raises(UserError, match='num_classes=8'):
+        check_run(run(wrapped, model=dict(head=dict(num_classes=3))))
+
+
+def test_every_shipped_config_passes(small_options):
+    paths = sorted(path for kind in ('pretrain', 'finetune') for path in (ROOT / 'configs' / kind).glob('*.py'))
+    for path in paths:
+        name = path.relative_to(ROOT / 'configs').as_posix()
+        check_run(load_config(path, small_options(name)))
 
 
 @pytest.fixture
@@ -221,7 +291,7 @@ def official_names(real_data, tmp_path):
 def test_fifty_a_class_cannot_be_drawn_without_the_image_of_most_empty_tiles(official_names):
     config = crc(official_names, num_folds=10, group_by='source_image')
     for number in (12, 25, 50):
-        obstacles = {fold: obstacle(config | dict(fold=fold, examples_per_class=number)) for fold in range(10)}
+        obstacles = {fold: obstacle(run(config | dict(fold=fold, examples_per_class=number))) for fold in range(10)}
         impossible = [fold for fold, found in obstacles.items() if found]
         if number < 50:
             assert impossible == []
@@ -235,8 +305,8 @@ def test_fifty_a_class_cannot_be_drawn_without_the_image_of_most_empty_tiles(off
 @pytest.mark.real_data
 def test_the_official_folds_are_even(official_names):
     config = crc(official_names, num_folds=10)
-    assert [obstacle(config | dict(fold=fold, examples_per_class=562)) for fold in range(10)] == [None] * 10
-    assert 'TUMOR' in obstacle(config | dict(fold=0, examples_per_class=564))
+    assert [obstacle(run(config | dict(fold=fold, examples_per_class=562))) for fold in range(10)] == [None] * 10
+    assert 'TUMOR' in obstacle(run(config | dict(fold=0, examples_per_class=564)))
     assert Counter(len(DATASETS.build(config | dict(fold=f, split='test'))) for f in range(10)) == {500: 10}
 
 
@@ -260,7 +330,7 @@ def test_a_grid_is_checked_at_once(tmp_path):
         for name, number, repeat in drawn
     ]
     started = time.process_time()
-    answers = [(fingerprint(cell), obstacle(cell)) for cell in cells]
+    answers = [(fingerprint(cell), obstacle(run(cell))) for cell in cells]
     seconds = time.process_time() - started
     assert len(answers) == 240
     assert {found for _, found in answers} == {None}

@@ -52,7 +52,7 @@ def test_the_exit_status_says_that_a_cell_failed(toy, capsys):
 
 
 def test_a_cell_that_cannot_be_run_is_no_failure(toy, monkeypatch, capsys):
-    monkeypatch.setattr(planning.inspection, 'obstacle', lambda dataset: 'too few' if dataset['fold'] else None)
+    monkeypatch.setattr(planning.inspection, 'obstacle', lambda cfg: 'too few' if cfg.get('fold') else None)
     assert run(toy) == 0
     printed = capsys.readouterr().out
     assert '6 not runnable' in printed

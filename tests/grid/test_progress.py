@@ -76,7 +76,7 @@ def test_nothing_is_invented(toy):
 
 
 def test_the_status_in_a_line(toy, monkeypatch):
-    obstacle = lambda dataset: 'too few' if dataset['fold'] == 2 else None  # noqa: E731
+    obstacle = lambda cfg: 'too few' if cfg.get('fold') == 2 else None  # noqa: E731
     monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
     plan = toy.plan()
     alpha = of(plan, 'Alpha', 1)
@@ -151,7 +151,7 @@ def test_looks_only_as_often_as_it_should(toy):
 
 
 def test_the_plan_as_text(toy, monkeypatch):
-    obstacle = lambda dataset: 'too few EMPTY tiles' if dataset['fold'] == 2 else None  # noqa: E731
+    obstacle = lambda cfg: 'too few EMPTY tiles' if cfg.get('fold') == 2 else None  # noqa: E731
     monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
     plan = toy.plan()
     alpha = of(plan, 'Alpha', 1)

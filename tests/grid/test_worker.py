@@ -184,8 +184,8 @@ def test_what_needs_a_failed_pretraining_is_not_run(toy, monkeypatch):
 
 
 def test_a_cell_that_cannot_be_drawn_is_not_run(toy, monkeypatch):
-    def obstacle(dataset):
-        return 'too few tiles' if (dataset['examples_per_class'], dataset['fold']) == (4, 1) else None
+    def obstacle(cfg):
+        return 'too few tiles' if (cfg.get('examples_per_class'), cfg.get('fold')) == (4, 1) else None
 
     monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
     toy.run()

@@ -32,8 +32,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS, DefaultScope
 
+from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
 from sdp_plugin.command_line import ToolParser
-from sdp_plugin.datasets.voc_datasets import FOREGROUND_CLASSES
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup

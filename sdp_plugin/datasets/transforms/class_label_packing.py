@@ -10,8 +10,8 @@ from mmcv.transforms import BaseTransform
 from mmpretrain.structures import DataSample
 from torch.utils.data import default_collate
 
+from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
 from sdp_plugin.datasets.transforms.packing import collate_images, metas_of, set_metas
-from sdp_plugin.datasets.voc_datasets import FOREGROUND_CLASSES
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import FUNCTIONS, TRANSFORMS
 

@@ -9,7 +9,7 @@ import numpy as np
 from defusedxml import ElementTree
 from mmcv.transforms import BaseTransform
 
-from sdp_plugin.datasets.voc_datasets import FOREGROUND_CLASSES
+from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.index_png import read_index_png
