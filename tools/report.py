@@ -46,9 +46,10 @@ def main() -> None:
         'not runnable': standing.unrunnable,
         'missing': standing.missing,
         'stale': standing.stale,
+        'unreadable': standing.unreadable,
     }
     print(''.join(f', {len(found)} {name}' for name, found in counts.items() if found))
-    for problem in report.problems:
+    for problem in (*report.problems, *(trouble.reason for trouble in standing.unreadable)):
         print(f'left out: {problem}')
     print(f'written: {page}')
 

@@ -10,7 +10,7 @@ from sdp_plugin.grid import store
 from sdp_plugin.grid.launchers.in_process import run_in_process
 from sdp_plugin.grid.launchers.on_ray import RayOptions, run_on_ray
 from sdp_plugin.grid.launchers.processes import run_processes, visible_gpus
-from sdp_plugin.grid.leases import LEASE
+from sdp_plugin.grid.leases import LEASE, check_lease
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.progress import Progress, describe, left
 from sdp_plugin.grid.worker import Shard, Stopped, Worker, stops_on_signals
@@ -60,6 +60,7 @@ def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
             looked_for=', '.join(plan.absent),
             remedy='--cfg-options datasets.NAME.options.data_root=... or pretrain_options.data_root=... says where',
         )
+    check_lease(options.lease)
     workers = _number_of_workers(options)
     _prepare(plan, work_dir, options.retries_failed)
     progress = Progress(work_dir, plan, options.lease, options.interval)

@@ -9,9 +9,11 @@ A claim lapses
 * when its worker gives it up, which rewrites the file as released;
 * at once when its process is known to be gone: it ran on this machine, since the same boot, in the same space of
   process numbers, and no process has its number and start time, or it has ended and was not collected yet;
-* else when the worker has not touched the file for the length of the lease. The age is measured by the clock of the
-  file system, that of a file which was created just now, so the clocks of machines need not agree. The file is opened
-  before it is asked, as NFS refreshes attributes then. A heartbeat takes a sixth of the lease.
+* at once when it is no regular file: a folder or a link is nobody's;
+* else when the worker has not touched the file for the length of the lease, or has touched it that far in the future,
+  which no heartbeat does. The age is measured by the clock of the file system, that of a file which was created just
+  now, so the clocks of machines need not agree. The file is opened before it is asked, as NFS refreshes attributes
+  then. A heartbeat takes a sixth of the lease.
 
 What can go wrong, and why no result is lost or doubled all the same:
 
@@ -32,9 +34,11 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import socket
+import stat
 import threading
 import time
 import uuid
@@ -45,14 +49,23 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
 
 LEASE = 120.0
 """Seconds after which a claim lapses that was not touched."""
 
+SHORTEST_LEASE = 1.0
 HEARTBEATS_PER_LEASE = 6
+MAX_BYTES = 2**16
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 PREFIX = 'claim.'
+
+
+def check_lease(lease: float) -> None:
+    """Raise UserError unless a lease is long enough for its heartbeats."""
+    if not SHORTEST_LEASE <= lease < math.inf:
+        raise UserError('--lease is a number of seconds.', looked_for=f'at least {SHORTEST_LEASE:g}', found=lease)
 
 
 @dataclass(frozen=True)
@@ -186,24 +199,37 @@ class _Written(NamedTuple):
     touched: float
 
 
+NOBODY = _Written(None, -math.inf)
+
+
 def _written(path: Path) -> _Written | None:
     """A claim file's owner, if it is readable, and when it was touched; None if the file is gone."""
     try:
-        with open(path, encoding='utf-8') as file:
-            touched = os.fstat(file.fileno()).st_mtime
-            text = file.read()
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            return NOBODY
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), 'rb') as file:
+            return _Written(_owner(file.read(MAX_BYTES)), os.fstat(file.fileno()).st_mtime)
     except FileNotFoundError:
         return None
+    except OSError:
+        return _Written(None, status.st_mtime)
+
+
+def _owner(text: bytes) -> Owner | None:
     try:
-        return _Written(Owner(**json.loads(text)), touched)
-    except (ValueError, TypeError):
-        return _Written(None, touched)
+        owner = Owner(**json.loads(text))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    types = {'pid': int, 'released': bool}
+    is_sound = all(isinstance(value, types.get(name, str)) for name, value in vars(owner).items())
+    return owner if is_sound else None
 
 
 def generations(names: Iterable[str]) -> list[int]:
     """The numbers of the attempts among the names of files, ascending."""
     numbers = [name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)]
-    return sorted(int(number) for number in numbers if number.isdigit())
+    return sorted(int(number) for number in numbers if number.isascii() and number.isdigit())
 
 
 def holder(folder: Path, names: Iterable[str], lease: float = LEASE) -> Owner | None:
@@ -227,7 +253,7 @@ def holder(folder: Path, names: Iterable[str], lease: float = LEASE) -> Owner | 
 def _has_lapsed(written: _Written, folder: Path, lease: float) -> bool:
     if written.owner and (written.owner.released or is_gone(written.owner)):
         return True
-    return file_system_time(folder) - written.touched > lease
+    return abs(file_system_time(folder) - written.touched) > lease
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def duration_text(seconds: float) -> str:
 
 def left(record: GridRecord) -> list[Cell]:
     """The trainings that are neither done, failed nor impossible; those that run are among them."""
-    closed = {*record.results, *record.failures, *record.not_runnable()}
+    closed = {*record.results, *record.failures, *record.unreadable, *record.not_runnable()}
     return [cell for cell_id, cell in record.plan.trainings.items() if cell_id not in closed]
 
 
@@ -103,6 +103,7 @@ def status_line(record: GridRecord) -> str:
         f'{record.plan.name}: {len(record.results)} of {len(record.plan.trainings)} done',
         f'{running} running' if running else '',
         f'{len(record.failures)} failed' if record.failures else '',
+        f'{len(record.unreadable)} unreadable' if record.unreadable else '',
         f'{impossible} not runnable' if impossible else '',
         f'{len(to_do) - running} waiting' if to_do else '',
         estimate(record).text(workers),
@@ -242,6 +243,8 @@ def describe(record: GridRecord, is_verbose: bool = False) -> str:
     if record.failures:
         lines += ['', 'Failed (--retry-failed runs them again):']
         lines += [f'  {failure.cell.title}: {failure.error.splitlines()[0]}' for failure in record.failures.values()]
+    if record.unreadable:
+        lines += ['', 'Unreadable:', *(f'  {line}' for why in record.unreadable.values() for line in why.splitlines())]
     if record.stale:
         lines += [
             '',
@@ -285,6 +288,8 @@ def _state(record: GridRecord, cell: Cell) -> str:
         return 'done'
     if cell.id in record.failures:
         return 'failed'
+    if cell.id in record.unreadable:
+        return 'unreadable'
     if cell.id in record.not_runnable():
         return 'not runnable'
     return 'running' if cell.id in record.running else 'to run'

@@ -23,16 +23,18 @@ import socket
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.files import atomic_path, read_regular_file, write_text_atomically
 from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid.identity import versions
 from sdp_plugin.grid.leases import Claim, Owner, create_exclusively
@@ -40,6 +42,9 @@ from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Result
 
 FORMAT = 1
+MAX_BYTES = 2**28
+"""Of a record; the plan of ten thousand cells has some ten million."""
+
 PLAN, RESULT, FAILURE, WORK = 'grid.json', 'result.json', 'failure.json', 'work'
 SCORES, CONFIG, INITIALISATION = 'scores.npz', 'config.py', 'initialisation.pth'
 WALL = 'wall'
@@ -57,6 +62,7 @@ class GridRecord:
         failures (Mapping[str, Failure]): By id, those of planned cells without a result.
         running (Mapping[str, Owner]): By id, which worker has the cell.
         stale (Mapping[str, Result]): By id, results of cells that are planned no longer.
+        unreadable (Mapping[str, str]): By name of the folder, why what lies in it cannot be read, and what to do.
     """
 
     work_dir: Path
@@ -65,6 +71,7 @@ class GridRecord:
     failures: Mapping[str, Failure]
     running: Mapping[str, Owner]
     stale: Mapping[str, Result]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -95,11 +102,20 @@ def cell_folder(work_dir: Path, cell_id: str) -> Path:
 
 
 def names_in(work_dir: Path, cell_id: str) -> set[str]:
-    """Names of the files in a cell's folder. Listing a folder makes NFS look anew, which asking for a file does not."""
+    """Names of the files in a cell's folder. Listing a folder makes NFS look anew, which asking for a file does not.
+
+    What is missing or no folder (``.DS_Store``) holds none.
+
+    Raises:
+        UserError: The folder cannot be read.
+    """
+    folder = cell_folder(work_dir, cell_id)
     try:
-        return set(os.listdir(cell_folder(work_dir, cell_id)))
-    except FileNotFoundError:
+        return set(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
         return set()
+    except OSError as error:
+        raise _spoilt(folder, error) from error
 
 
 # --- Writing -----------------------------------------------------------------------------------------------------
@@ -267,8 +283,8 @@ def read_plan(work_dir: str | Path) -> Plan:
     values = _load_json(path)
     try:
         return Plan.from_dict(values)
-    except (KeyError, TypeError) as error:
-        raise UserError('The plan of the grid cannot be read.', found=f'{path}: {error!r}') from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _spoilt(path, f'{type(error).__name__}: {error}') from error
 
 
 def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
@@ -279,10 +295,10 @@ def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
         lease (float): Seconds after which a claim lapses. Defaults to ``claims.LEASE``.
 
     Returns:
-        GridRecord: The record.
+        GridRecord: The record. A cell whose files are spoilt is among the unreadable.
 
     Raises:
-        UserError: There is no grid, or one of its files is spoilt.
+        UserError: There is no grid, or its plan is spoilt.
     """
     return read_cells(work_dir, read_plan(work_dir), lease)
 
@@ -299,26 +315,35 @@ def read_cells(
         known (Mapping[str, Result] | None): Results by id that were read before and so are not read again.
 
     Returns:
-        GridRecord: The record.
+        GridRecord: The record. A cell whose files are spoilt is among the unreadable.
 
     Raises:
-        UserError: A file is spoilt.
+        UserError: The folder of the cells cannot be read.
     """
     work_dir, known = Path(work_dir), known or {}
-    results, failures, running, stale = {}, {}, {}, {}
-    folder = work_dir / 'cells'
-    for cell_id in sorted(os.listdir(folder)) if folder.is_dir() else []:
-        names = names_in(work_dir, cell_id)
-        if RESULT in names:
-            result = known.get(cell_id) or read_result(work_dir, cell_id)
-            (results if cell_id in plan.trainings else stale)[cell_id] = result
-        elif cell_id not in plan.trainings:
-            continue
-        elif FAILURE in names and (failure := _failure(folder / cell_id / FAILURE)):
-            failures[cell_id] = failure
-        elif owner := claims.holder(folder / cell_id, names, lease):
-            running[cell_id] = owner
-    return GridRecord(work_dir, plan, results, failures, running, stale)
+    results, failures, running, stale, unreadable = {}, {}, {}, {}, {}
+    for cell_id in sorted(_listed(work_dir / 'cells')):
+        try:
+            names = names_in(work_dir, cell_id)
+            if RESULT in names:
+                result = known.get(cell_id) or read_result(work_dir, cell_id)
+                (results if cell_id in plan.trainings else stale)[cell_id] = result
+            elif cell_id not in plan.trainings:
+                continue
+            elif FAILURE in names and (failure := _failure(cell_folder(work_dir, cell_id) / FAILURE)):
+                failures[cell_id] = failure
+            elif owner := claims.holder(cell_folder(work_dir, cell_id), names, lease):
+                running[cell_id] = owner
+        except UserError as error:
+            unreadable[cell_id] = str(error)
+    return GridRecord(work_dir, plan, results, failures, running, stale, unreadable)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder) if folder.exists() else []
+    except OSError as error:
+        raise UserError('The folder of the cells cannot be read.', looked_for=folder, found=error) from error
 
 
 def read_result(work_dir: str | Path, cell_id: str) -> Result:
@@ -382,27 +407,41 @@ def _failure(path: Path) -> Failure | None:
 
 
 def _record(kind: type, path: Path) -> Any:
-    values = _load_json(path)
+    content = _content(path)
     try:
-        wanted = {field.name: values[field.name] for field in fields(kind)}
-        return kind(**{**wanted, 'cell': Cell.from_dict(values['cell'])})
-    except (KeyError, TypeError) as error:
-        raise _spoilt(path, error) from error
+        return _parser(kind).validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise _spoilt(path, f'{".".join(map(str, first["loc"]))}: {first["msg"]}') from error
+
+
+@cache
+def _parser(kind: type) -> TypeAdapter:
+    return TypeAdapter(kind)
 
 
 def _load_json(path: Path) -> dict[str, Any]:
+    return from_json(_content(path))
+
+
+def _content(path: Path) -> bytes:
+    """The text of a record of this format."""
     try:
-        values = json.loads(path.read_text(encoding='utf-8'))
+        content = read_regular_file(path, MAX_BYTES)
+        values = from_json(content)
     except (OSError, ValueError) as error:
         raise _spoilt(path, error) from error
     if not isinstance(values, dict) or values.get('format') != FORMAT:
         raise _spoilt(path, f'no record of format {FORMAT}')
-    return values
+    return content
 
 
 def _spoilt(path: Path, error: object) -> UserError:
-    return UserError(
-        'A file of the grid cannot be read.',
-        found=f'{path}: {error}',
-        remedy=f'remove {path.parent}, so that the cell is run again' if path.name != PLAN else 'start the grid again',
-    )
+    """What helps depends on whether the file can be read: a good result must not be removed for its permissions."""
+    if isinstance(error, OSError):
+        remedy = 'make it readable; what is done is in it'
+    elif path.name == PLAN:
+        remedy = f'remove {path} and start the grid again, which writes it anew; what is done is kept'
+    else:
+        remedy = f'remove {path}, so that the cell is run again; nothing else is lost'
+    return UserError('A file of the grid cannot be read.', found=f'{path}: {error}', remedy=remedy)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid import store
-from sdp_plugin.grid.leases import LEASE, Claim, Superseded, claim, heartbeat, this_process
+from sdp_plugin.grid.leases import LEASE, Claim, Superseded, check_lease, claim, heartbeat, this_process
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Outcome, Task
 
@@ -157,7 +157,19 @@ class Worker:
         return cell.id not in self.done | self.hopeless
 
     def _claim(self, cell: Cell) -> Claim | None:
-        got = claim(store.cell_folder(self.work_dir, cell.id), self.owner, self.lease)
+        folder = store.cell_folder(self.work_dir, cell.id)
+        try:
+            got = claim(folder, self.owner, self.lease)
+        except (FileExistsError, NotADirectoryError, PermissionError) as error:
+            self.hopeless.add(cell.id)
+            self.report(f'{cell.title}: its folder {folder} cannot be used: {error}')
+            return None
+        except OSError as error:
+            raise UserError(
+                'The work directory cannot be written.',
+                found=error,
+                remedy='make room in it, and start the same command again: what is done is kept',
+            ) from error
         if got and not self._is_open(cell):
             # Another worker finished it between the look and the claim.
             got.release()
@@ -291,6 +303,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Run a worker."""
     args = parse_args()
+    check_lease(args.lease)
     worker = Worker(args.work_dir, Shard.parse(args.shard), args.lease, args.name)
     try:
         with stops_on_signals():

@@ -232,6 +232,7 @@ class Standing:
     unrunnable: tuple[Trouble, ...] = ()
     missing: tuple[Trouble, ...] = ()
     stale: tuple[Trouble, ...] = ()
+    unreadable: tuple[Trouble, ...] = ()
 
     @property
     def complete(self) -> bool:

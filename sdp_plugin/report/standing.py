@@ -29,7 +29,9 @@ def standing_of(record: GridRecord) -> Standing:
     missing = [
         Trouble(cell.title)
         for id, cell in trainings.items()
-        if not any(id in ids for ids in (record.results, record.running, record.failures, not_runnable))
+        if not any(
+            id in ids for ids in (record.results, record.running, record.failures, record.unreadable, not_runnable)
+        )
     ]
     return Standing(
         len(trainings),
@@ -39,6 +41,10 @@ def standing_of(record: GridRecord) -> Standing:
         tuple(Trouble(trainings[id].title, reason) for id, reason in not_runnable.items() if id not in record.failures),
         tuple(missing),
         tuple(Trouble(result.cell.title, f'finished {result.finished}') for result in record.stale.values()),
+        tuple(
+            Trouble(trainings[id].title if id in trainings else f'cells/{id}', ' '.join(why.split()))
+            for id, why in record.unreadable.items()
+        ),
     )
 
 

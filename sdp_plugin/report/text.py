@@ -144,6 +144,8 @@ def _state(record: GridRecord, id: str, reasons: Mapping[str, str]) -> tuple[str
         return 'running', ''
     if id in record.failures:
         return 'failed', record.failures[id].error
+    if id in record.unreadable:
+        return 'unreadable', record.unreadable[id]
     if id in reasons:
         return 'not runnable', reasons[id]
     return 'missing', ''
@@ -186,6 +188,7 @@ def _markdown_troubles(report: Report) -> Iterable[str]:
         'Running': standing.running,
         'Missing': standing.missing,
         'Stale': standing.stale,
+        'Unreadable': standing.unreadable,
     }
     for title, troubles in sections.items():
         if troubles:

@@ -101,6 +101,8 @@ def test_the_command(toy, run_tool):
     [
         (['--shard', '3/3'], 'shard'),
         (['--workers', '0'], '--workers'),
+        (['--lease', '0'], '--lease'),
+        (['--lease', '-1'], '--lease'),
         (['--cfg-options', 'datasets.Gamma.repeats=2'], "datasets['Gamma']"),
         (['--cfg-options', 'seeds=2'], "'seeds'"),
     ],

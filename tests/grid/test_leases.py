@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sdp_plugin.errors import UserError
 from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid.leases import (
     Superseded,
@@ -94,6 +95,39 @@ def test_the_clock_of_the_machine_does_not_matter(folder, monkeypatch, skew):
     assert claim(folder, this_process(), LEASE)
 
 
+@pytest.mark.parametrize('kind', ['folder', 'link', 'dangling link', 'pipe'])
+def test_what_is_no_file_is_no_claim(folder, kind, tmp_path):
+    folder.mkdir()
+    path = folder / 'claim.0'
+    if kind == 'folder':
+        path.mkdir()
+    elif kind == 'pipe':
+        os.mkfifo(path)
+    else:
+        (tmp_path / 'other').write_text(json.dumps(OWNER))
+        path.symlink_to(tmp_path / ('other' if kind == 'link' else 'nowhere'))
+    assert holder(folder, names(folder), LEASE) is None
+    assert claim(folder, this_process(), LEASE).generation == 1
+
+
+def test_a_claim_from_the_future_does_not_hold_for_ever(folder):
+    claim(folder, elsewhere(), LEASE)
+    age(folder, -LEASE + 10)
+    assert claim(folder, this_process(), LEASE) is None
+    age(folder, -LEASE)
+    assert claim(folder, this_process(), LEASE)
+
+
+def test_digits_of_other_scripts_are_no_number():
+    assert generations(['claim.0', 'claim.\N{SUPERSCRIPT TWO}', 'claim.x', 'claim.']) == [0]
+
+
+@pytest.mark.parametrize('lease', [0, -1, 0.5, float('nan'), float('inf')])
+def test_a_lease_has_a_length(lease):
+    with pytest.raises(UserError, match='--lease'):
+        claims.check_lease(lease)
+
+
 def test_a_released_claim_is_free_at_once_and_keeps_its_number(folder):
     claim(folder, elsewhere(), LEASE).release()
     assert holder(folder, names(folder), LEASE) is None
@@ -111,7 +145,12 @@ def test_who_was_superseded_releases_nothing(folder):
     assert claim(folder, elsewhere(), LEASE) is None
 
 
-@pytest.mark.parametrize('text', ['', '{', '[]', '{"worker": "x"}'])
+OWNER = asdict(this_process('x'))
+GARBAGE = ['', '{', '[]', '{"worker": "x"}', '\0' * 10**6, '[' * 10**5]
+GARBAGE += [json.dumps(OWNER | change) for change in ({'worker': ['x']}, {'pid': 'one'}, {'released': 'yes'})]
+
+
+@pytest.mark.parametrize('text', GARBAGE, ids=range(len(GARBAGE)))
 def test_an_unreadable_claim_lapses_by_its_age(folder, text):
     folder.mkdir()
     (folder / 'claim.0').write_text(text)

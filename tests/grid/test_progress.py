@@ -183,6 +183,15 @@ def test_the_plan_says_what_is_stale(toy):
     assert '19 done, 10 to run' in text
 
 
+def test_a_cell_that_cannot_be_read_is_said_and_not_run(toy):
+    plan = toy.plan()
+    cell = plan.cells[-1]
+    record = replace(record_of(toy, plan=plan), unreadable={cell.id: 'A file cannot be read.\n  what to do: remove it'})
+    assert cell not in left(record)
+    assert '1 unreadable' in status_line(record)
+    assert '    what to do: remove it' in describe(record).splitlines()
+
+
 def test_a_cell_that_needs_a_failed_pretraining_is_not_counted_as_left(toy):
     plan = toy.plan()
     record = record_of(toy, failures=plan.cells[:1], plan=plan)

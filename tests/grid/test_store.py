@@ -136,18 +136,91 @@ def test_training_without_scores(toy, cell):
     assert store.load_scores(toy.work_dir, cell.id) == {}
 
 
-@pytest.mark.parametrize('text', ['', '{', '[]', '{"format": 2}', '{"format": 1}', '{"format": 1, "cell": {"x": 1}}'])
+NOT_RECORDS = ['', '{', '[]', '[' * 100_000, '{"format": 2}', '{"format": 1}', '{"format": 1, "cell": {"x": 1}}']
+NOT_RECORDS += ['\udc80', '{"format": 1, "cell": "\udc80"}']
+
+
+@pytest.mark.parametrize('text', NOT_RECORDS, ids=range(len(NOT_RECORDS)))
 @pytest.mark.parametrize('name', [store.RESULT, store.FAILURE])
-def test_a_spoilt_file_is_named(toy, cell, name, text):
+def test_a_spoilt_file_is_named_and_the_others_are_read(toy, cell, name, text):
+    toy.run()
     path = store.cell_folder(toy.work_dir, cell.id) / name
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
-    with pytest.raises(UserError, match='cannot be read') as error:
-        store.read_grid(toy.work_dir)
-    assert str(path) in str(error.value)
+    path.with_name(store.RESULT).unlink()
+    path.write_text(text, errors='surrogateescape')
+    record = store.read_grid(toy.work_dir)
+    assert len(record.results) == NUM_TRAININGS - 1
+    assert set(record.unreadable) == {cell.id}
+    assert f'remove {path}, so that the cell is run again' in record.unreadable[cell.id]
+    path.unlink()
+    os.utime(path.with_name('claim.0'), (0, 0))
+    toy.run()
+    assert len(store.read_grid(toy.work_dir).results) == NUM_TRAININGS
 
 
-@pytest.mark.parametrize('text', ['', '{', '{"format": 1}'])
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('metrics', ['accuracy']),
+        ('metrics', {'accuracy/top1': 'high'}),
+        ('curve', [{'step': 'first'}]),
+        ('curve', {'step': 1}),
+        ('subset', None),
+        ('durations', {'wall': '1'}),
+        ('machine', 'mine'),
+        ('versions', {'torch': 2}),
+        ('finished', 5),
+        ('cell', {'id': 1}),
+    ],
+)
+def test_a_field_of_another_type_is_named(toy, cell, field, value):
+    store.publish(cell, attempt(toy, cell), OUTCOME, wall=1.0)
+    path = store.cell_folder(toy.work_dir, cell.id) / store.RESULT
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    record = store.read_grid(toy.work_dir)
+    assert record.results == {}
+    assert f'{path}: {field}' in record.unreadable[cell.id]
+
+
+def test_a_pipe_is_no_record(toy, cell):
+    folder = store.cell_folder(toy.work_dir, cell.id)
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / store.RESULT)
+    assert 'no regular file' in store.read_grid(toy.work_dir).unreadable[cell.id]
+
+
+def test_stray_files_among_the_cells_are_none(toy):
+    toy.run()
+    (toy.work_dir / 'cells' / '.DS_Store').write_bytes(b'\0\0\0\1Bud1')
+    (toy.work_dir / 'cells' / 'lost+found').mkdir()
+    (toy.work_dir / 'cells' / 'gone').symlink_to('nowhere')
+    record = store.read_grid(toy.work_dir)
+    assert len(record.results) == NUM_TRAININGS
+    assert not record.unreadable
+    assert not record.stale
+
+
+def test_a_result_that_may_not_be_read_is_not_to_be_removed(toy, cell, monkeypatch):
+    store.publish(cell, attempt(toy, cell), OUTCOME, wall=1.0)
+    refused = OSError(errno.EACCES, 'Permission denied')
+    monkeypatch.setattr(store, 'read_regular_file', lambda path, most: (_ for _ in ()).throw(refused))
+    why = store.read_cells(toy.work_dir, toy.plan()).unreadable[cell.id]
+    assert 'make it readable' in why
+    assert 'remove' not in why
+
+
+def test_a_spoilt_plan_is_written_anew_when_its_file_is_removed(toy):
+    toy.run()
+    (toy.work_dir / 'grid.json').write_text('{"format": 1, "cells"')
+    with pytest.raises(UserError, match='writes it anew') as error:
+        toy.planned()
+    remedy = str(error.value).rpartition('remove ')[2]
+    assert remedy.startswith(f'{toy.work_dir / "grid.json"} and start the grid again')
+    (toy.work_dir / 'grid.json').unlink()
+    toy.planned()
+    assert len(store.read_grid(toy.work_dir).results) == NUM_TRAININGS
+
+
+@pytest.mark.parametrize('text', ['', '{', '{"format": 1}', '{"format": 1, "grid": [], "cells": [3]}'])
 def test_a_spoilt_plan_is_named(toy, text):
     toy.planned()
     (toy.work_dir / 'grid.json').write_text(text)

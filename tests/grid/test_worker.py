@@ -311,3 +311,14 @@ def test_a_shard_leaves_the_others_alone(toy):
     toy.planned()
     Worker(toy.work_dir, Shard(1, 3), report=lambda line: None).run()
     assert finished(toy.work_dir) == sorted(Shard(1, 3).of(toy.plan()))
+
+
+def test_a_cell_whose_folder_is_a_file_does_not_keep_the_others_from_being_run(toy):
+    plan = toy.planned()
+    spoilt = plan.cells[-1]
+    (toy.work_dir / 'cells').mkdir()
+    store.cell_folder(toy.work_dir, spoilt.id).write_text('no folder')
+    lines = []
+    Worker(toy.work_dir, report=lines.append).run()
+    assert len(finished(toy.work_dir)) == NUM_TRAININGS - 1
+    assert [spoilt.title in line and 'cannot be used' in line for line in lines] == [True]

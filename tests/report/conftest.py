@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from synthetic import SMALL, write_grid, write_troubled_grid
 
+from sdp_plugin.grid.leases import Claim, heartbeat, this_process
 from sdp_plugin.grid.store import read_grid
 from sdp_plugin.report.build import build_report
 
@@ -29,4 +30,8 @@ def report(record):
 def troubled(tmp_path_factory):
     """A grid with everything that can be amiss, and the ids of the cells that are."""
     folder = tmp_path_factory.mktemp('troubled')
-    return folder, write_troubled_grid(folder)
+    amiss = write_troubled_grid(folder)
+    held = Claim(folder / 'cells' / amiss['running'], 0, this_process('worker-1'))
+    # Tests may take longer than a claim holds.
+    with heartbeat(lambda: [held]):
+        yield folder, amiss

@@ -87,7 +87,6 @@ def unknown_published_table(folder):
         (spoilt_plan, 'grid.json'),
         (no_cell, 'no fine-tuning'),
         (only_pre_trainings, 'no fine-tuning'),
-        (spoilt_result, 'result.json'),
         (unknown_published_table, 'nobody'),
     ],
 )
@@ -99,6 +98,16 @@ def test_what_cannot_be_reported_is_one_error(run_tool, copy, spoil, words):
     assert 'Traceback' not in errors
     assert words in errors
     assert not (copy / 'report').exists()
+
+
+def test_a_spoilt_result_does_not_cost_the_others_their_report(run_tool, copy):
+    spoilt_result(copy)
+    status, printed, errors = run_tool('report.py', copy)
+    assert (status, errors) == (0, '')
+    assert '98 of 99 trainings done, 1 unreadable' in printed
+    assert 'left out: A file of the grid cannot be read. found:' in printed
+    for name in ('index.html', 'table.md', 'results.csv', 'results.json'):
+        assert 'result.json' in (copy / 'report' / name).read_text().replace('\\', '')
 
 
 def test_an_unknown_metric_is_one_error(run_tool, copy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from sdp_plugin.grid.worker import Shard, Stopped
 
 POLL = 0.2
 GRACE = 30.0
-"""Seconds that workers have to give up their claims when the grid is stopped."""
+"""Seconds that workers have to give up their claims when the grid is stopped, or to see that all is done."""
 
 
 @dataclass
@@ -31,7 +32,8 @@ def run_processes(progress: Progress, count: int, shard: Shard, lease: float) ->
     """Run workers as processes until all have ended.
 
     A worker that dies is reported; the others take its cells over. When this process is stopped, so are they, and when
-    it is killed, they end as well.
+    it is killed, they end as well. When one has found all done, so will the others; one that is stopped (SIGSTOP) and
+    cannot is ended.
 
     Args:
         progress (Progress): Shows how far the grid is.
@@ -41,13 +43,18 @@ def run_processes(progress: Progress, count: int, shard: Shard, lease: float) ->
     """
     gpus = visible_gpus()
     running = [_start(progress.work_dir, number, count, gpus, shard, lease) for number in range(count)]
+    deadline = math.inf
     try:
-        while running:
+        while running and time.monotonic() < deadline:
             time.sleep(POLL)
             for worker in [worker for worker in running if worker.process.poll() is not None]:
                 running.remove(worker)
                 _report_end(worker, progress, others=len(running))
+                if worker.process.returncode == 0:
+                    deadline = min(deadline, time.monotonic() + GRACE)
             progress.update()
+        for worker in running:
+            progress.tell(f'{worker.name} does not answer and is ended; all is done without it (see {worker.log})')
     except Stopped as stopped:
         _stop(running, stopped)
         raise

@@ -10,7 +10,10 @@ import pytest
 from toy_grid import GRID, NUM_TRAININGS
 
 from sdp_plugin.grid import store
+from sdp_plugin.grid.launchers import processes
 from sdp_plugin.grid.launchers.processes import environment_of, visible_gpus
+from sdp_plugin.grid.progress import Progress
+from sdp_plugin.grid.worker import Shard
 
 LONG = 60.0
 
@@ -54,6 +57,26 @@ def running(toy):
     yield tool, workers
     tool.kill()
     tool.communicate()
+
+
+def test_a_stopped_worker_does_not_keep_a_grid_that_is_done_from_ending(toy, monkeypatch, capsys):
+    monkeypatch.setattr(processes, 'GRACE', 1.0)
+    for name, value in toy.environment(0.05).items():
+        monkeypatch.setenv(name, value)
+    plan = toy.planned()
+    stopped = []
+
+    class Watched(Progress):
+        def update(self) -> None:
+            if not stopped and toy.events('end'):
+                first = toy.log.read_text().splitlines()[0].split()[2]
+                stopped.append(int(first))
+                os.kill(stopped[0], signal.SIGSTOP)
+
+    processes.run_processes(Watched(toy.work_dir, plan), 2, Shard(), lease=1.0)
+    assert len(toy.contents()) == NUM_TRAININGS
+    assert 'does not answer and is ended' in capsys.readouterr().out
+    wait_until_gone(set(stopped))
 
 
 def wait_until_gone(workers: set[int]) -> None:
