@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mmengine.dataset import BaseDataset
@@ -16,6 +17,11 @@ def id_of(record: dict, position: int) -> str:
         if key in record:
             return str(record[key])
     return Path(record['img_path']).stem if record.get('img_path') else str(position)
+
+
+def digest_of_keys(keys: Iterable[str]) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of the sorted keys."""
+    return hashlib.sha256('\n'.join(sorted(keys)).encode()).hexdigest()[:12]
 
 
 def positions_of(dataset: BaseDataset, wanted: Sequence[int | str]) -> list[int]:

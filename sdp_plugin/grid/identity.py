@@ -46,6 +46,7 @@ PLACE_ONLY: Mapping[str, str] = MappingProxyType(
         'default_hooks.timer': 'logging',
         'default_hooks.visualization': 'logging',
         'default_hooks.checkpoint': 'how often a training can be gone on from',
+        'default_hooks.trunks': 'what is kept along the way',
         'env_cfg.mp_cfg': 'how processes are started',
         'env_cfg.dist_cfg': 'how processes are started',
         'initialisation': 'the grid says which, and its content counts',

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from string import Formatter
@@ -19,7 +19,17 @@ from mmengine.config import Config, ConfigDict
 from sdp_plugin.catalogue import inspection
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
-from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell
+from sdp_plugin.grid.records import (
+    FEATURE_FILE,
+    FEATURES,
+    FINETUNING,
+    INITIALISATION,
+    PRETRAINING,
+    PROBE,
+    Cell,
+    trunk_at,
+)
+from sdp_plugin.probes.classifiers import CLASSIFIERS
 from sdp_plugin.settings import change_settings, load_config
 from sdp_plugin.shipped import CONFIGS, config_path
 
@@ -43,12 +53,27 @@ GRID_KEYS: dict[str, Any] = dict(
     work=DEFAULT_WORK,
 )
 PRETRAINING_KEYS: dict[str, Any] = dict(config=_REQUIRED, options={})
-INITIALISATION_KEYS: dict[str, Any] = dict(pretraining=None, checkpoint=None)
-DATASET_KEYS: dict[str, Any] = dict(config=_REQUIRED, examples_per_class=[None], folds=None, repeats=1, options={})
+INITIALISATION_KEYS: dict[str, Any] = dict(
+    pretraining=None, iteration=None, checkpoint=None, batch_norm_images=0, kinds=[FINETUNING, PROBE]
+)
+DATASET_KEYS: dict[str, Any] = dict(
+    config=_REQUIRED, examples_per_class=[None], folds=None, repeats=1, probes=None, options={}
+)
+PROBED_DRAWS = 100
+"""How often probes are repeated where a grid does not say it and there are no folds."""
+TRUNKS_SETTING = 'default_hooks.trunks.iterations'
+FEATURES_VERSION, PROBE_VERSION = 1, 1
+"""Counted up when what computes features or probes gives other numbers than before."""
+PROBES_KEYS: dict[str, Any] = dict(examples_per_class=_REQUIRED, classifiers=['logistic regression'], repeats=None)
 VARIANT_KEYS: dict[str, Any] = dict(
     values={}, pretrain_options={}, finetune_options={}, initialisations=None, datasets=None
 )
 COMPARISON_KEYS: dict[str, Any] = dict(first=_REQUIRED, second=_REQUIRED, margin=None, methods=None)
+
+# Of a data set's config, what says which of its images are trained and tested on, and not what they are; and what makes
+# one draw another.
+DIVISION = ('examples_per_class', 'num_folds', 'fold', 'fold_seed', 'group_by', 'group_pattern', 'seed')
+DRAW = ('fold', 'seed')
 
 # Settings of a fine-tuning that the grid gives each cell.
 GIVEN = {
@@ -132,6 +157,9 @@ def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dic
     grid['pretrainings'] = _filled_parts(grid, 'pretrainings', PRETRAINING_KEYS)
     grid['initialisations'] = _filled_parts(grid, 'initialisations', INITIALISATION_KEYS)
     grid['datasets'] = _filled_parts(grid, 'datasets', DATASET_KEYS)
+    for name, part in grid['datasets'].items():
+        if part['probes'] is not None:
+            part['probes'] = _filled(part['probes'], PROBES_KEYS, f'datasets[{name!r}].probes')
     grid['variants'] = _filled_parts(grid, 'variants', VARIANT_KEYS)
     grid['comparisons'] = [_filled(part, COMPARISON_KEYS, 'a comparison') for part in grid['comparisons']]
     _check_names(grid)
@@ -204,6 +232,10 @@ def _check_names(grid: Mapping[str, Any]) -> None:
             _check_known(part['pretraining'], grid['pretrainings'], 'a pre-training of the grid')
         if part['pretraining'] is not None and part['checkpoint'] is not None:
             raise UserError(f'The initialisation {name!r} names both a pre-training and a checkpoint.')
+        if part['iteration'] is not None and part['pretraining'] is None:
+            raise UserError(f'The initialisation {name!r} has an iteration, but no pre-training.')
+        for kind in part['kinds']:
+            _check_known(kind, (FINETUNING, PROBE), f'what initialisations[{name!r}].kinds may hold')
     for variant in grid['variants'].values():
         for name in variant['initialisations'] or ():
             _check_known(name, initialisations, 'an initialisation of the grid')
@@ -231,14 +263,30 @@ def _check_values(grid: Mapping[str, Any]) -> None:
     _check(_is_count(grid['together']), 'together', 'a number from 1', grid['together'])
     _check(isinstance(grid['work'], str) and ':' in grid['work'], 'work', "'module:function'", grid['work'])
     _check(bool(grid['variants']), 'variants', 'at least one', grid['variants'])
+    for name, part in grid['initialisations'].items():
+        iteration = part['iteration']
+        fine = iteration is None or _is_count(iteration)
+        _check(fine, f'initialisations[{name!r}].iteration', 'a number from 1, or None for the last', iteration)
+        count = part['batch_norm_images']
+        _check(count == 0 or _is_count(count), f'initialisations[{name!r}].batch_norm_images', 'a number from 0', count)
     for name, part in grid['datasets'].items():
-        where = f'datasets[{name!r}].'
-        sizes, folds, repeats = part['examples_per_class'], part['folds'], part['repeats']
-        fine = isinstance(sizes, list) and sizes and all(size is None or _is_count(size) for size in sizes)
-        _check(fine, f'{where}examples_per_class', 'a list of numbers from 1, or None for all', sizes)
-        _check(len(set(sizes)) == len(sizes), f'{where}examples_per_class', 'each number once', sizes)
+        where, folds = f'datasets[{name!r}].', part['folds']
         _check(folds is None or (_is_count(folds) and folds > 1), f'{where}folds', 'a number from 2, or None', folds)
-        _check(_is_count(repeats), f'{where}repeats', 'a number from 1', repeats)
+        _check_sizes(part, where, may_be_none=part['probes'] is not None)
+        if part['probes'] is not None:
+            part['probes']['repeats'] = part['probes']['repeats'] or (1 if folds else PROBED_DRAWS)
+            _check_sizes(part['probes'], f'{where}probes.', may_be_none=False)
+            for classifier in part['probes']['classifiers']:
+                _check_known(classifier, CLASSIFIERS, f'a classifier of {where}probes')
+
+
+def _check_sizes(part: Mapping[str, Any], where: str, may_be_none: bool) -> None:
+    sizes, repeats = part['examples_per_class'], part['repeats']
+    fine = isinstance(sizes, list) and all(size is None or _is_count(size) for size in sizes)
+    _check(fine, f'{where}examples_per_class', 'a list of numbers from 1, or None for all', sizes)
+    _check(sizes or may_be_none, f'{where}examples_per_class', 'at least one number, or None for all', sizes)
+    _check(len(set(sizes)) == len(sizes), f'{where}examples_per_class', 'each number once', sizes)
+    _check(_is_count(repeats), f'{where}repeats', 'a number from 1', repeats)
 
 
 def _is_count(value: object) -> bool:
@@ -269,29 +317,62 @@ class _Planner:
         self.images: dict[str, int] = {}
         self.absent: dict[str, None] = {}
         self.pretrainings: dict[str, Cell] = {}
+        self.features: dict[str, Cell] = {}
 
     def plan(self) -> Plan:
         finetunings = [cell for name in self.grid['variants'] for cell in self._finetunings(name)]
-        return Plan(self.grid, [*self.pretrainings.values(), *finetunings], self.images, list(self.absent))
+        probes = [cell for name in self.grid['variants'] for cell in self._probes(name)]
+        cells = [*self.pretrainings.values(), *finetunings, *self.features.values(), *probes]
+        return Plan(self.grid, cells, self.images, list(self.absent))
 
     def _finetunings(self, variant_name: str) -> Iterator[Cell]:
         variant = self.grid['variants'][variant_name]
-        names = variant['initialisations'] or list(self.grid['initialisations'])
-        starts = {name: self._start(name, variant_name) for name in names}
+        starts = self._starts(variant_name, FINETUNING)
         for dataset_name in variant['datasets'] or self.grid['datasets']:
             dataset = self.grid['datasets'][dataset_name]
             for examples_per_class in dataset['examples_per_class']:
                 for draw in _draws(dataset):
                     drawn = self._drawn(variant_name, dataset_name, examples_per_class, draw)
-                    for name in names:
-                        yield self._finetuning(drawn, draw, name, starts[name])
+                    for name, start in starts.items():
+                        yield self._finetuning(drawn, draw, name, start)
+
+    def _probes(self, variant_name: str) -> Iterator[Cell]:
+        variant = self.grid['variants'][variant_name]
+        datasets = {name: self.grid['datasets'][name] for name in variant['datasets'] or self.grid['datasets']}
+        datasets = {name: dataset for name, dataset in datasets.items() if dataset['probes']}
+        starts = self._starts(variant_name, PROBE) if datasets else {}
+        for name, dataset in datasets.items():
+            draws = _draws(dataset | dict(repeats=dataset['probes']['repeats']))
+            features = {start: self._features(variant_name, name, start, starts[start]) for start in starts}
+            for examples_per_class in dataset['probes']['examples_per_class']:
+                drawn = self._drawn_for_probes(variant_name, name, examples_per_class, draws)
+                for classifier in dataset['probes']['classifiers']:
+                    for start in starts:
+                        yield self._probe(drawn, classifier, start, features[start])
+
+    def _starts(self, variant_name: str, kind: str) -> dict[str, _Start]:
+        """What the initialisations of a variant begin with that are for cells of this kind."""
+        names = self.grid['variants'][variant_name]['initialisations'] or self.grid['initialisations']
+        wanted = [name for name in names if kind in self.grid['initialisations'][name]['kinds']]
+        return {name: self._start(name, variant_name) for name in wanted}
 
     def _start(self, name: str, variant_name: str) -> _Start:
         """What an initialisation begins with, with the pre-training that it needs among the cells."""
+        start, count = self._weights(name, variant_name), self.grid['initialisations'][name]['batch_norm_images']
+        if not count:
+            return start
+        return replace(start, digest=f'{start.digest}, batch norm of {count}', options={'batch_norm_images': count})
+
+    def _weights(self, name: str, variant_name: str) -> _Start:
         initialisation = self.grid['initialisations'][name]
         if initialisation['pretraining'] is not None:
-            pretraining = self._pretraining(initialisation['pretraining'], variant_name)
-            return _Start(needs=pretraining.id, digest=pretraining.id)
+            pretraining, iteration = (
+                self._pretraining(initialisation['pretraining'], variant_name),
+                initialisation['iteration'],
+            )
+            if iteration is None:
+                return _Start(needs=pretraining.id, digest=pretraining.id)
+            return _Start(pretraining.id, trunk_at(iteration), digest=f'{pretraining.id} at {iteration}')
         if initialisation['checkpoint'] is None:
             return _Start()
         checkpoint = _filled_in(initialisation['checkpoint'], self.grid['variants'][variant_name]['values'])
@@ -308,6 +389,8 @@ class _Planner:
         pretraining, variant = self.grid['pretrainings'][name], self.grid['variants'][variant_name]
         config = self._config_name(pretraining['config'], variant['values'])
         options = self.grid['pretrain_options'] | pretraining['options'] | variant['pretrain_options']
+        if iterations := self._iterations_of(name):
+            options |= {TRUNKS_SETTING: iterations}
         cfg = self._load(config, options, f'the pre-training {name!r}')
         identity = cell_id(self._digest(cfg), None)
         if identity not in self.pretrainings:
@@ -325,6 +408,11 @@ class _Planner:
             )
             self._note_images(identity, images_seen(cfg))
         return self.pretrainings[identity]
+
+    def _iterations_of(self, name: str) -> list[int]:
+        """The iterations before its last of which a pre-training keeps the trunk."""
+        found = {part['iteration'] for part in self.grid['initialisations'].values() if part['pretraining'] == name}
+        return sorted(found - {None})
 
     def _drawn(self, variant_name: str, dataset_name: str, examples_per_class: int | None, draw: _Draw) -> _Drawn:
         """What the cells of all initialisations have in common."""
@@ -346,7 +434,7 @@ class _Planner:
             group=_in_variant(variant_name, f'{dataset_name} {size}'),
             obstacle=inspection.obstacle(cfg),
         )
-        return _Drawn(values, self._digest(cfg), images_seen(cfg))
+        return _Drawn(values, self._digest(cfg), images_seen(cfg), cfg)
 
     def _finetuning(self, drawn: _Drawn, draw: _Draw, initialisation: str, start: _Start) -> Cell:
         cell = Cell(
@@ -354,15 +442,66 @@ class _Planner:
             kind=FINETUNING,
             title=f'{drawn.values["group"]}, {initialisation}, {draw}',
             needs=start.needs,
+            takes=start.takes,
             checkpoint=start.checkpoint,
             initialisation=initialisation,
             repeat=draw.repeat,
             fold=draw.fold,
             seed=draw.seed,
-            **drawn.values,
+            **drawn.values | dict(options=drawn.values['options'] | start.options),
         )
         self._note_images(cell.id, drawn.images)
         return cell
+
+    def _features(self, variant_name: str, dataset_name: str, name: str, start: _Start) -> Cell:
+        """The features of all images of a data set, which all sizes, draws and classifiers share."""
+        drawn = self._drawn(variant_name, dataset_name, None, _draws(self.grid['datasets'][dataset_name])[0])
+        identity = digest(
+            [FEATURES, FEATURES_VERSION, self._digest(Config(_features_part(drawn.config))), start.digest]
+        )
+        if identity not in self.features:
+            title = _in_variant(variant_name, f'features of {dataset_name}')
+            self.features[identity] = Cell(
+                **drawn.values | dict(group=title, options=drawn.values['options'] | start.options),
+                id=identity,
+                kind=FEATURES,
+                title=f'{title}, {name}',
+                needs=start.needs,
+                takes=start.takes,
+                checkpoint=start.checkpoint,
+                initialisation=name,
+            )
+        return self.features[identity]
+
+    def _drawn_for_probes(
+        self, variant_name: str, dataset_name: str, examples_per_class: int | None, draws: Sequence[_Draw]
+    ) -> _Drawn:
+        """What the probes of all classifiers and initialisations have in common.
+
+        Draws that cannot be drawn are left out, as of fine-tunings those cells cannot be run.
+        """
+        # Whether examples suffice depends on the fold, not on the seed.
+        by_fold = {draw.fold: self._drawn(variant_name, dataset_name, examples_per_class, draw) for draw in draws[::-1]}
+        drawable = [draw for draw in draws if not by_fold[draw.fold].values['obstacle']]
+        first = by_fold[drawable[0].fold if drawable else draws[0].fold]
+        division = _loaders_without(first.config, ('pipeline', *DRAW))
+        values = dict(first.values) | dict(
+            draws=tuple((draw.repeat, draw.fold, draw.seed) for draw in drawable or draws)
+        )
+        return _Drawn(values, self._digest(Config(division)), None, first.config)
+
+    def _probe(self, drawn: _Drawn, classifier: str, initialisation: str, features: Cell) -> Cell:
+        group = f'{drawn.values["group"]}, {classifier}'
+        return Cell(
+            **drawn.values | dict(group=group),
+            id=digest([PROBE, PROBE_VERSION, classifier, drawn.digest, drawn.values['draws'], features.id]),
+            kind=PROBE,
+            title=f'{group}, {initialisation}, {len(drawn.values["draws"])} draws',
+            needs=features.id,
+            takes=FEATURE_FILE,
+            initialisation=initialisation,
+            method=classifier,
+        )
 
     def _config_name(self, template: str, values: Mapping[str, Any]) -> str:
         name = _filled_in(template, values)
@@ -405,8 +544,10 @@ class _Start:
     """The initialisation of a cell: a pre-training, a checkpoint, or neither, and its part of the id."""
 
     needs: str | None = None
+    takes: str = INITIALISATION
     checkpoint: str | None = None
     digest: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -430,6 +571,7 @@ class _Drawn:
     values: Mapping[str, Any]
     digest: str
     images: int | None
+    config: Config
 
 
 def _in_variant(variant_name: str, what: str) -> str:
@@ -465,6 +607,29 @@ def _datasets_of(cfg: Config) -> list[Mapping[str, Any]]:
     """What a config trains and tests on."""
     loaders = [cfg.get(f'{name}_dataloader') for name in ('train', 'test')]
     return [loader['dataset'] for loader in loaders if loader and 'dataset' in loader]
+
+
+def _loaders_without(cfg: Config, keys: Sequence[str]) -> dict[str, Any]:
+    """The data sets of a config in their places, less some keys."""
+    loaders = {name: cfg.get(name) for name in ('train_dataloader', 'test_dataloader')}
+    return {
+        name: dict(dataset={key: value for key, value in loader['dataset'].items() if key not in keys})
+        for name, loader in loaders.items()
+        if loader
+    }
+
+
+def _features_part(cfg: Config) -> dict[str, Any]:
+    """What of a config decides on the features of its images."""
+    model = cfg.get('model') or {}
+    return dict(
+        model={part: model.get(part) for part in ('backbone', 'neck')},
+        batch_norm_images=cfg.get('batch_norm_images'),
+        data_preprocessor=model.get('data_preprocessor') or cfg.get('data_preprocessor'),
+        test_pipeline=((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('pipeline'),
+        test_cfg=cfg.get('test_cfg'),
+        **_loaders_without(cfg, ('pipeline', *DIVISION)),
+    )
 
 
 def images_seen(cfg: Config) -> int | None:

@@ -15,8 +15,11 @@ from typing import TextIO
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import PRETRAINING, Cell, Result
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Cell, Result
 from sdp_plugin.grid.store import GridRecord
+
+NOUNS = {PRETRAINING: 'pre-training{}', FINETUNING: 'fine-tuning{}', FEATURES: 'feature set{}', PROBE: 'probe{}'}
+"""What a cell of each kind is called, with a place for the plural's s."""
 
 ON_TERMINAL, IN_A_FILE = 2.0, 60.0
 """Seconds between two looks at the grid."""
@@ -122,8 +125,9 @@ def accuracy_lines(record: GridRecord) -> list[str]:
     columns: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for cell in record.cells:
         result = record.results.get(cell.id)
-        if cell.kind != PRETRAINING and result and metric in result.metrics:
-            columns[cell.group][cell.initialisation].append(result.metrics[metric])
+        if cell.kind not in (PRETRAINING, FEATURES) and result and metric in result.metrics:
+            runs = [draw['metrics'] for draw in result.draws] or [result.metrics]
+            columns[cell.group][cell.initialisation] += [run[metric] for run in runs]
     width = max(map(len, columns), default=0)
     return [f'  {group:<{width}}  {_means(values)}' for group, values in columns.items()]
 
@@ -229,11 +233,9 @@ def describe(record: GridRecord, is_verbose: bool = False) -> str:
         str: Lines of text.
     """
     cells = list(record.plan.trainings.values())
-    pretrainings = sum(cell.kind == PRETRAINING for cell in cells)
-    lines = [
-        f'{record.plan.name}: {len(cells)} trainings, {_counted(pretrainings, "pre-training")} and '
-        f'{_counted(len(cells) - pretrainings, "fine-tuning")}; work directory {record.work_dir}'
-    ]
+    counts = Counter(cell.kind for cell in cells)
+    parts = [_counted(counts[kind], noun) for kind, noun in NOUNS.items() if counts[kind]]
+    lines = [f'{record.plan.name}: {len(cells)} cells: {", ".join(parts)}; work directory {record.work_dir}']
     if len(cells) < len(record.cells):
         lines.append(f'{len(record.cells) - len(cells)} more cells are the same trainings in other variants.')
     lines += [''] + (_cell_lines(record, cells) if is_verbose else _group_lines(record, cells))
@@ -263,7 +265,7 @@ def describe(record: GridRecord, is_verbose: bool = False) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    return f'{number} {noun}{"" if number == 1 else "s"}'
+    return f'{number} {noun.format("" if number == 1 else "s")}'
 
 
 def _cell_lines(record: GridRecord, cells: Sequence[Cell]) -> list[str]:

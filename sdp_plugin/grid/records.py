@@ -1,7 +1,7 @@
 """What a grid consists of and what is kept of it: cells, outcomes, results and failures, as plain data.
 
-A cell is one training. Pre-trainings end with a converted checkpoint, the initialisation of the fine-tunings and probes
-that need it.
+A cell is one piece of work. Pre-trainings end with a converted checkpoint, the initialisation of fine-tunings and of
+features that need it; features are those of all images of a data set, which the probes of many draws need.
 """
 
 from __future__ import annotations
@@ -13,22 +13,32 @@ from typing import Any
 
 import numpy as np
 
-PRETRAINING, FINETUNING, PROBE = 'pretraining', 'finetuning', 'probe'
+PRETRAINING, FINETUNING, FEATURES, PROBE = 'pretraining', 'finetuning', 'features', 'probe'
 FINE_TUNING = 'fine-tuning'
 """Name of the method that turns a network into a classifier where a cell names none."""
+
+INITIALISATION, FEATURE_FILE = 'initialisation', 'features'
+"""Names of what a cell leaves for those that need it, see :attr:`Cell.takes`."""
+
+
+def trunk_at(iteration: int) -> str:
+    """The name of what a pre-training leaves of an iteration before its last."""
+    return f'{INITIALISATION}-{iteration}'
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training of a grid.
+    """One training of a grid, the features of a data set, or the probes of a size.
 
     Args:
         id (str): Twelve hexadecimal digits that change with all that influences the result, and with nothing else.
-        kind (str): ``'pretraining'``, ``'finetuning'`` or ``'probe'``.
+        kind (str): ``'pretraining'``, ``'finetuning'``, ``'features'`` or ``'probe'``.
         title (str): What people read, unique in a grid.
         config (str): The config, relative to the folder of the configs, or absolute.
         options (Mapping[str, Any]): Its overrides, as ``--cfg-options`` takes them, without the initialisation.
-        needs (str | None): Id of the pre-training whose converted weights are the initialisation.
+        needs (str | None): Id of the pre-training whose converted weights are the initialisation; of a probe that of
+            its features.
+        takes (str): Which of the things that the needed cell leaves.
         checkpoint (str | None): A converted checkpoint from outside of the grid that is the initialisation.
         variant (str): Name of the grid's variant, ``''`` where it has none.
         dataset (str | None): Name of the data set in the grid; None for a pre-training, as are the next five.
@@ -37,9 +47,12 @@ class Cell:
         repeat (int | None): Number of the repeat, from 0.
         fold (int | None): The test fold, from 0; None without cross-validation.
         seed (int | None): Seed of the draw, the order and the new layers.
+        draws (tuple[tuple[int | None, ...], ...]): Of a probe, all its draws as repeat, fold and seed: those of the
+            fine-tunings with the same numbers.
         group (str): Cells of one group differ in initialisation, seed and fold only, so they may train side by side.
         obstacle (str | None): Why the cell cannot be run, known before anything runs.
-        method (str): How a probe classifies, as tables name it (``'logistic regression'``); ``''`` for any other cell.
+        method (str): How a probe classifies, one of :data:`sdp_plugin.probes.classifiers.CLASSIFIERS`; ``''`` for any
+            other cell.
     """
 
     id: str
@@ -48,6 +61,7 @@ class Cell:
     config: str
     options: Mapping[str, Any]
     needs: str | None = None
+    takes: str = INITIALISATION
     checkpoint: str | None = None
     variant: str = ''
     dataset: str | None = None
@@ -56,6 +70,7 @@ class Cell:
     repeat: int | None = None
     fold: int | None = None
     seed: int | None = None
+    draws: tuple[tuple[int | None, ...], ...] = ()
     group: str = ''
     obstacle: str | None = None
     method: str = ''
@@ -67,12 +82,12 @@ class Cell:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
-        return {**asdict(self), 'options': dict(self.options)}
+        return {**asdict(self), 'options': dict(self.options), 'draws': list(map(list, self.draws))}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Cell:
         """The cell that :meth:`to_dict` described."""
-        return cls(**values)
+        return cls(**{**values, 'draws': tuple(map(tuple, values.get('draws', ())))})
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,8 @@ class Task:
     Args:
         cell (Cell): The cell.
         folder (Path): Its own folder, kept between attempts. What a killed attempt left there can be gone on from.
-        initialisation (Path | None): The converted checkpoint to start from; None is a random initialisation.
+        initialisation (Path | None): The converted checkpoint to start from, or the features to probe; None is a
+            random initialisation.
         keep_checkpoints (bool): Whether a fine-tuning leaves checkpoints in its folder, too.
     """
 
@@ -104,7 +120,10 @@ class Outcome:
         subset (dict[str, Any]): What was trained and tested on: ``train_size``, ``test_size``, ``train_digest`` and
             ``test_digest`` (SHA-256 of the sorted keys of the images, twelve digits), and ``classes``, their names.
         durations (dict[str, float]): Seconds: ``start_up``, ``train``, ``test``, and others by name.
-        initialisation (Path | None): The converted checkpoint that a pre-training leaves in its folder.
+        draws (list[dict[str, Any]]): Of a probe, one dict a draw: ``repeat``, ``fold``, ``seed``, ``metrics``, and
+            ``subset`` as above; the metrics of the outcome are their means then. ``scores`` has the draws one after the
+            other, and ``lengths`` int64 (draws,), how many test images each has.
+        files (dict[str, Path]): What the cell leaves in its folder for those that need it, by name.
         config_text (str): The whole config that was run, as Python text.
     """
 
@@ -113,7 +132,8 @@ class Outcome:
     curve: list[dict[str, float]] = field(default_factory=list)
     subset: dict[str, Any] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
-    initialisation: Path | None = None
+    draws: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
     config_text: str = ''
 
 
@@ -127,10 +147,11 @@ class Result:
         curve (list[dict[str, float]]): The curve.
         subset (dict[str, Any]): The subset.
         durations (dict[str, float]): The durations.
-        initialisation (str | None): The converted checkpoint, relative to the cell's folder.
+        files (dict[str, str]): Names of the files that belong to it, in the cell's folder.
         versions (dict[str, str]): Versions of Python and of the libraries that compute.
         machine (dict[str, str]): ``host``, ``processor``, ``cores``, ``device``.
         finished (str): When, in UTC, as ISO 8601.
+        draws (list[dict[str, Any]]): Those of a probe, see :class:`Outcome`.
     """
 
     cell: Cell
@@ -138,10 +159,11 @@ class Result:
     curve: list[dict[str, float]]
     subset: dict[str, Any]
     durations: dict[str, float]
-    initialisation: str | None
+    files: dict[str, str]
     versions: dict[str, str]
     machine: dict[str, str]
     finished: str
+    draws: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@
     WORK_DIR/cells/ID/result.json         what is kept of a finished cell; its presence means done
     WORK_DIR/cells/ID/scores.npz          per test image: log_scores, predictions, labels
     WORK_DIR/cells/ID/config.py           the whole config that was run
-    WORK_DIR/cells/ID/initialisation.pth  the converted checkpoint of a pre-training
+    WORK_DIR/cells/ID/initialisation.pth  the converted checkpoint of a pre-training, those of iterations beside it
+    WORK_DIR/cells/ID/features.npy        the features of all images of a data set, and images.json, which they are
     WORK_DIR/cells/ID/failure.json        why a cell did not finish
     WORK_DIR/cells/ID/work/               the training's own files: log, events, checkpoints
     WORK_DIR/logs/                        what each worker prints
@@ -46,7 +47,7 @@ MAX_BYTES = 2**28
 """Of a record; the plan of ten thousand cells has some ten million."""
 
 PLAN, RESULT, FAILURE, WORK = 'grid.json', 'result.json', 'failure.json', 'work'
-SCORES, CONFIG, INITIALISATION = 'scores.npz', 'config.py', 'initialisation.pth'
+SCORES, CONFIG = 'scores.npz', 'config.py'
 WALL = 'wall'
 """Name of the duration, among those of a result, from one outcome of a worker to the next, in seconds."""
 
@@ -164,21 +165,22 @@ def publish(cell: Cell, claim: Claim, outcome: Outcome, wall: float) -> bool:
             np.savez_compressed(temporary, **outcome.scores)
     names['config'] = claim.name(CONFIG)
     write_text_atomically(claim.folder / names['config'], outcome.config_text)
-    if outcome.initialisation is not None:
-        names['initialisation'] = claim.name(INITIALISATION)
-        os.replace(outcome.initialisation, claim.folder / names['initialisation'])
+    for name, path in outcome.files.items():
+        names[name] = claim.name(f'{name}{path.suffix}')
+        os.replace(path, claim.folder / names[name])
     result = Result(
         cell=cell,
         metrics={name: float(value) for name, value in outcome.metrics.items()},
         curve=list(outcome.curve),
         subset=dict(outcome.subset),
         durations={**outcome.durations, WALL: round(wall, 3)},
-        initialisation=names.get('initialisation'),
+        files=names,
         versions={'python': sys.version.split()[0], **versions()},
         machine=this_machine(),
         finished=_now(),
+        draws=list(outcome.draws),
     )
-    values = {'format': FORMAT, **_fields(result), 'cell': cell.to_dict(), 'files': names}
+    values = {'format': FORMAT, **_fields(result), 'cell': cell.to_dict()}
     is_first = claim.is_held() and create_exclusively(claim.folder / RESULT, json.dumps(values), _replace_if_missing)
     if not is_first:
         for name in names.values():
@@ -230,9 +232,9 @@ def forget_failures(work_dir: Path, cell_ids: Iterable[str]) -> int:
 
 def tidy_work_folder(cell: Cell, folder: Path) -> None:
     """Remove the checkpoints of a finished training, of a pre-training all but the newest. Logs and events stay."""
-    checkpoints = sorted(folder.rglob('*.pth'), key=lambda path: path.stat().st_mtime)
-    kept = set(checkpoints[-1:]) if cell.kind == PRETRAINING else set()
-    for path in checkpoints:
+    newest = sorted(folder.glob('*.pth'), key=lambda path: path.stat().st_mtime)[-1:]
+    kept = set(newest) if cell.kind == PRETRAINING else set()
+    for path in folder.rglob('*.pth'):
         if path not in kept:
             path.unlink(missing_ok=True)
     if not kept:
@@ -380,19 +382,25 @@ def load_scores(work_dir: str | Path, cell_id: str) -> dict[str, np.ndarray]:
         raise _spoilt(folder / name, error) from error
 
 
-def initialisation_path(work_dir: Path, cell_id: str) -> Path:
-    """The converted checkpoint that a finished pre-training left.
+def left_by(work_dir: Path, cell_id: str, name: str) -> Path:
+    """A file that a finished cell left for those that need it.
+
+    Args:
+        work_dir (Path): The work directory of the grid.
+        cell_id (str): The cell's id.
+        name (str): See :attr:`~sdp_plugin.grid.records.Cell.takes`.
 
     Raises:
-        UserError: It is gone.
+        UserError: It is gone, or was not kept.
     """
-    name = read_result(work_dir, cell_id).initialisation
-    path = cell_folder(work_dir, cell_id) / (name or INITIALISATION)
-    if name is None or not path.is_file():
+    result = read_result(work_dir, cell_id)
+    path = cell_folder(work_dir, cell_id) / result.files.get(name, name)
+    if name not in result.files or not path.is_file():
         raise UserError(
-            'The converted checkpoint of a finished pre-training is gone.',
+            f'What a finished cell left for others is gone: {name} of {result.cell.title}.',
             looked_for=path,
-            remedy=f'remove {path.parent}, so that it is trained again',
+            found=', '.join(sorted(result.files)) or 'nothing',
+            remedy=f'remove {path.parent}, so that it is made again',
         )
     return path
 

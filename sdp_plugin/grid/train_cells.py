@@ -1,17 +1,17 @@
-"""The trainings of a grid: each cell in its own folder, many of them in one process.
+"""The cells of a grid: each in its own folder, many of them in one process.
 
-A pre-training goes on from its newest checkpoint and ends with a converted checkpoint. A fine-tuning is short: one that
-was killed starts anew, so that its result is that of an undisturbed one, and it leaves no checkpoints.
+A pre-training goes on from its newest checkpoint and ends with converted checkpoints; features go on from the images
+that are done. A fine-tuning is short: one that was killed starts anew, so that its result is that of an undisturbed
+one, and it leaves no checkpoints. Probes are shorter still.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -24,20 +24,31 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from sdp_plugin.apis.train import fit, latest_checkpoint, measure, start
 from sdp_plugin.conversion.carry_over import carry_over, write
-from sdp_plugin.datasets.samples import id_of
+from sdp_plugin.datasets.samples import digest_of_keys, id_of
+from sdp_plugin.engine.hooks.trunks import kept_trunks
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
 from sdp_plugin.engine.in_memory.turns import in_company
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.output import output_to
 from sdp_plugin.evaluation import ImageScores
-from sdp_plugin.grid.records import PRETRAINING, Outcome, Task
+from sdp_plugin.grid.records import (
+    FEATURE_FILE,
+    FEATURES,
+    FINETUNING,
+    INITIALISATION,
+    PRETRAINING,
+    PROBE,
+    Outcome,
+    Task,
+    trunk_at,
+)
+from sdp_plugin.probes.cells import run_probes
+from sdp_plugin.probes.features import IMAGES_FILE, compute_features
 from sdp_plugin.settings import load_config
 from sdp_plugin.shipped import CONFIGS
 
-INITIALISATION_FILE = 'initialisation.pth'
 LOG_FILE = 'log.txt'
 CURVE_POINTS = 200
-DIGITS = 12
 
 
 def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Exception]]:
@@ -70,15 +81,41 @@ def train_cell(task: Task) -> Outcome:
         UserError: What the config, the data or the initialisation lack.
     """
     started = time.monotonic()
-    is_pretraining = task.cell.kind == PRETRAINING
-    if not is_pretraining:
+    kind = task.cell.kind
+    if kind not in (PRETRAINING, FEATURES):
         shutil.rmtree(task.folder, ignore_errors=True)
     with output_to(task.folder / LOG_FILE):
         cfg = config_of(task)
+        if kind in (FEATURES, PROBE):
+            return _features(task, cfg) if kind == FEATURES else _probes(task, cfg)
         with forgotten(cfg.experiment_name):
-            outcome = _trained(cfg, started, resume=is_pretraining)
+            outcome = _trained(cfg, started, resume=kind == PRETRAINING)
         _collect_garbage()
-        return _converted(outcome, task.folder) if is_pretraining else outcome
+        return _converted(outcome, task.folder) if kind == PRETRAINING else outcome
+
+
+def _features(task: Task, cfg: Config) -> Outcome:
+    features = compute_features(cfg, task.initialisation, task.folder)
+    return Outcome(
+        metrics={},
+        subset=features.description,
+        durations={'features': features.seconds},
+        files={FEATURE_FILE: features.path, IMAGES_FILE: features.images_path},
+        config_text=cfg.pretty_text,
+    )
+
+
+def _probes(task: Task, cfg: Config) -> Outcome:
+    started, cell = time.monotonic(), task.cell
+    probes = run_probes(cfg, task.initialisation, cell.method, cell.draws)
+    return Outcome(
+        metrics=probes.mean_metrics,
+        scores=probes.scores,
+        subset={'classes': list(probes.classes)},
+        draws=probes.draws,
+        durations={'probes': time.monotonic() - started},
+        config_text=cfg.pretty_text,
+    )
 
 
 def config_of(task: Task) -> Config:
@@ -91,13 +128,13 @@ def config_of(task: Task) -> Config:
         Config: With its work directory, its initialisation, and what collects the scores of a fine-tuning.
     """
     cell, options = task.cell, dict(task.cell.options)
-    if task.initialisation is not None:
+    if task.initialisation is not None and cell.kind != PROBE:
         options['initialisation'] = str(task.initialisation)
     cfg = load_config(CONFIGS / cell.config, options)
     cfg.work_dir = str(task.folder)
     # mmengine tells the trainings of a process apart by this name and the second in which they start.
     cfg.experiment_name = f'{cell.id}-{uuid.uuid4().hex[:8]}'
-    if cell.kind == PRETRAINING:
+    if cell.kind != FINETUNING:
         return cfg
     if not task.keep_checkpoints:
         cfg.default_hooks.checkpoint = None
@@ -163,12 +200,15 @@ def _trained(cfg: Config, started: float, resume: bool) -> Outcome:
 
 def _converted(outcome: Outcome, folder: Path) -> Outcome:
     started = time.monotonic()
-    path = folder / INITIALISATION_FILE
-    # One from an attempt that was killed before its result was published.
-    path.unlink(missing_ok=True)
-    write(carry_over(latest_checkpoint(folder)), path)
+    kept = {trunk_at(iteration): path for iteration, path in kept_trunks(folder).items()}
+    files = {}
+    for name, checkpoint in ({INITIALISATION: latest_checkpoint(folder)} | kept).items():
+        files[name] = folder / f'{name}.pth'
+        # One from an attempt that was killed before its result was published.
+        files[name].unlink(missing_ok=True)
+        write(carry_over(checkpoint), files[name])
     durations = outcome.durations | {'conversion': time.monotonic() - started}
-    return replace(outcome, initialisation=path, durations=durations)
+    return replace(outcome, files=files, durations=durations)
 
 
 def curve_of(runner: Runner) -> list[dict[str, float]]:
@@ -212,8 +252,3 @@ def _subset_of(runner: Runner) -> dict[str, object]:
 def _described(name: str, dataset: BaseDataset) -> dict[str, object]:
     keys = (id_of(dataset.get_data_info(position), position) for position in range(len(dataset)))
     return {f'{name}_size': len(dataset), f'{name}_digest': digest_of_keys(keys)}
-
-
-def digest_of_keys(keys: Iterable[str]) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of the sorted keys."""
-    return hashlib.sha256('\n'.join(sorted(keys)).encode()).hexdigest()[:DIGITS]

@@ -23,7 +23,7 @@ from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE, Claim, Superseded, check_lease, claim, heartbeat, this_process
 from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import PRETRAINING, Cell, Outcome, Task
+from sdp_plugin.grid.records import FEATURES, PRETRAINING, Cell, Outcome, Task
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two looks at the grid while all that is left waits for other workers."""
@@ -48,8 +48,9 @@ class Stopped(BaseException):
 class Shard:
     """The part of a grid that one job of an array does.
 
-    Fine-tunings are dealt out in the order of their ids, which is random, so that every shard gets its part of each
-    data set and size. Pre-trainings belong to all shards: the first that needs one trains it, and the others wait.
+    Fine-tunings and probes are dealt out in the order of their ids, which is random, so that every shard gets its part
+    of each data set and size. Pre-trainings and features belong to all shards: the first that needs one makes it, and
+    the others wait.
 
     Args:
         index (int): From 0.
@@ -75,13 +76,16 @@ class Shard:
         return f'{self.index}/{self.count}'
 
     def of(self, plan: Plan) -> dict[str, Cell]:
-        """The trainings of this shard, and the pre-trainings that they need, by id."""
+        """The trainings of this shard, and those that they need, by id."""
         if self.count == 1:
             return dict(plan.trainings)
-        finetunings = sorted(cell_id for cell_id, cell in plan.trainings.items() if cell.kind != PRETRAINING)
-        mine = set(finetunings[self.index :: self.count])
-        needed = {plan.trainings[cell_id].needs for cell_id in mine}
-        return {cell_id: cell for cell_id, cell in plan.trainings.items() if cell_id in mine | needed}
+        ends = sorted(cell_id for cell_id, cell in plan.trainings.items() if cell.kind not in (PRETRAINING, FEATURES))
+        mine: set[str] = set()
+        needed = set(ends[self.index :: self.count])
+        while needed:
+            mine |= needed
+            needed = {need for cell_id in needed if (need := plan.trainings[cell_id].needs)}
+        return {cell_id: cell for cell_id, cell in plan.trainings.items() if cell_id in mine}
 
 
 @dataclass
@@ -210,7 +214,7 @@ class Worker:
         folder.mkdir(exist_ok=True)
         initialisation = Path(cell.checkpoint) if cell.checkpoint else None
         if cell.needs:
-            initialisation = store.initialisation_path(self.work_dir, cell.needs)
+            initialisation = store.left_by(self.work_dir, cell.needs, cell.takes)
         return Task(cell, folder, initialisation, self.keep_checkpoints)
 
     def _keep(self, cell: Cell, got: Claim, outcome: Outcome | Exception, wall: float) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE
 from sdp_plugin.report import pictures
 from sdp_plugin.report.model import Column, Report, Sample, label_of
 from sdp_plugin.report.samples import SUFFIXES
@@ -27,7 +27,7 @@ VERDICTS = {
     'untested': 'not tested',
 }
 
-KINDS = {PRETRAINING: 'pre-trainings', FINETUNING: 'fine-tunings', PROBE: 'probes'}
+KINDS = {PRETRAINING: 'pre-trainings', FINETUNING: 'fine-tunings', FEATURES: 'features', PROBE: 'probes'}
 
 
 def render_page(report: Report) -> str:

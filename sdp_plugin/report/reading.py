@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from sdp_plugin.errors import UserError
-from sdp_plugin.grid.records import FINE_TUNING, PRETRAINING, Cell, Result
+from sdp_plugin.grid.records import FEATURES, FINE_TUNING, PRETRAINING, Cell, Result
 from sdp_plugin.grid.store import GridRecord, load_scores
 from sdp_plugin.report.model import ACCURACY, Column, Position
-from sdp_plugin.report.runs import Run, RunTable
+from sdp_plugin.report.runs import Key, Run, RunTable
 from sdp_plugin.report.scores import RunScores, image_scores
 
 # An accuracy computed from the predictions is that of the metrics, to the rounding of a float32.
@@ -24,52 +26,64 @@ def read_runs(record: GridRecord) -> RunTable:
     Args:
         record (GridRecord): A grid, complete or not.
     """
-    runs = [_run(cell, record.results.get(cell.id)) for cell in record.cells if cell.kind != PRETRAINING]
+    runs = [run for cell in record.cells for run in _runs(cell, record.results.get(cell.id))]
     scores, problems = _read_scores(record.work_dir, runs)
-    with_scores = [replace(run, scores=scores.get(run.cell)) if run.cell in scores else run for run in runs]
+    with_scores = [replace(run, scores=scores[run.key]) if run.key in scores else run for run in runs]
     return RunTable(with_scores, record.plan.grid, problems)
 
 
-def _run(cell: Cell, result: Result | None) -> Run:
+def _runs(cell: Cell, result: Result | None) -> list[Run]:
+    """The runs of a cell: one, of a probe one for each of its draws, and none of what is only a step on the way."""
+    if cell.kind in (PRETRAINING, FEATURES):
+        return []
+    draws = cell.draws or ((cell.repeat, cell.fold, cell.seed),)
+    return [_run(cell, result, number, draw) for number, draw in enumerate(draws)]
+
+
+def _run(cell: Cell, result: Result | None, number: int, draw: tuple[int | None, ...]) -> Run:
     position = Position(
         cell.variant,
         Column(cell.dataset, cell.examples_per_class),
         cell.initialisation,
         cell.method or FINE_TUNING,
     )
-    of_cell = (cell.kind, cell.id, cell.title, cell.repeat, cell.fold, cell.seed, cell.obstacle or '')
+    of_cell = (cell.kind, cell.id, cell.title, *draw, cell.obstacle or '')
     if result is None:
-        return Run(position, *of_cell)
-    return Run(position, *of_cell, True, result.metrics, result.subset, result.curve)
+        return Run(position, *of_cell, number=number)
+    of_draw = result.draws[number] if result.draws else {'metrics': result.metrics, 'subset': {}}
+    subset = {**result.subset, **of_draw['subset']}
+    return Run(position, *of_cell, True, of_draw['metrics'], subset, result.curve, number=number)
 
 
-def _read_scores(work_dir: Path, runs: Sequence[Run]) -> tuple[dict[str, RunScores], list[str]]:
-    """The scores of the finished runs by the ids of their cells, and what is wrong with those that are left out.
+def _read_scores(work_dir: Path, runs: Sequence[Run]) -> tuple[dict[Key, RunScores], list[str]]:
+    """The scores of the finished runs by their keys, and what is wrong with those that are left out.
 
     Runs that were tested on the same images must have as many of them, with the same labels.
     """
-    done = {run.cell: run for run in runs if run.is_done}
+    done = {run.key: run for run in runs if run.is_done}
     scores, problems = {}, []
     # Decompression, sorting and counting let other threads run.
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda run: _scores_of(run, work_dir), done.values()))
+        # Cells by cells, as a cell may be in several variants and hold the scores of many draws.
+        files = dict.fromkeys(run.cell for run in done.values())
+        arrays = dict(zip(files, pool.map(lambda cell: _arrays_of(cell, work_dir), files), strict=True))
+        found = list(pool.map(lambda run: _scores_of(run, arrays[run.cell]), done.values()))
     for run, of_run in zip(done.values(), found, strict=True):
         if isinstance(of_run, UserError):
             problems.append(f'The scores of {run.title} are left out. {_one_line(of_run)}')
         elif of_run is not None:
-            scores[run.cell] = of_run
+            scores[run.key] = of_run
     tested: dict[tuple, list[Run]] = {}
-    for cell in scores:
-        run = done[cell]
+    for run in map(done.get, scores):
         key = (run.position.variant, run.position.column.dataset, run.fold, run.subset.get('test_digest'))
         tested.setdefault(key, []).append(run)
     for same_images in tested.values():
         for run in _odd_ones(same_images, scores):
             problems.append(
-                f'The scores of {run.title} are left out. Its {len(scores[run.cell].labels):,} images or their labels '
+                f'The scores of {run.title} are left out. Its {len(scores[run.key].labels):,} images or their labels '
                 'are not those of the other runs on the same test images.'
             )
-            del scores[run.cell]
+            del scores[run.key]
     return scores, problems
 
 
@@ -78,21 +92,38 @@ def _one_line(error: Exception) -> str:
     return ' '.join(str(error).split())
 
 
-def _odd_ones(runs: Iterable[Run], scores: Mapping[str, RunScores]) -> list[Run]:
+def _odd_ones(runs: Iterable[Run], scores: Mapping[Key, RunScores]) -> list[Run]:
     """The runs whose labels are not those of most."""
     kinds: dict[bytes, list[Run]] = {}
     for run in runs:
-        kinds.setdefault(scores[run.cell].labels.tobytes(), []).append(run)
+        kinds.setdefault(scores[run.key].labels.tobytes(), []).append(run)
     usual = max(kinds.values(), key=len)
     return [run for kind in kinds.values() if kind is not usual for run in kind]
 
 
-def _scores_of(run: Run, work_dir: Path) -> RunScores | UserError | None:
+def _arrays_of(cell: str, work_dir: Path) -> dict[str, np.ndarray] | UserError:
     try:
-        arrays = load_scores(work_dir, run.cell)
-        return _checked(image_scores(arrays), run) if arrays else None
+        return load_scores(work_dir, cell)
     except UserError as error:
         return error
+
+
+def _scores_of(run: Run, arrays: dict[str, np.ndarray] | UserError) -> RunScores | UserError | None:
+    if isinstance(arrays, UserError) or not arrays:
+        return arrays or None
+    try:
+        return _checked(image_scores(_of_draw(arrays, run.number)), run)
+    except UserError as error:
+        return error
+
+
+def _of_draw(arrays: Mapping[str, np.ndarray], number: int) -> Mapping[str, np.ndarray]:
+    """The part of a probe's arrays that belongs to one of its draws; all of what has none."""
+    if 'lengths' not in arrays:
+        return arrays
+    ends = np.cumsum(arrays['lengths'])
+    start, end = ends[number] - arrays['lengths'][number], ends[number]
+    return {name: array[start:end] for name, array in arrays.items() if name != 'lengths'}
 
 
 def _checked(scores: RunScores, run: Run) -> RunScores:

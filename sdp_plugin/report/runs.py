@@ -12,6 +12,9 @@ from sdp_plugin.report.model import Column, Position, Row
 from sdp_plugin.report.scores import RunScores
 from sdp_plugin.statistics import ratio_of_equal_folds, ratio_of_folds
 
+Key = tuple[str, int]
+"""A cell's id, and the number of one of its draws."""
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -31,6 +34,7 @@ class Run:
         subset (Mapping[str, Any]): See :class:`~sdp_plugin.grid.records.Outcome`.
         curve (Sequence[Mapping[str, float]]): Loss by step; empty for what is not trained in steps.
         scores (RunScores | None): Of the test images, where they are kept and fit the metrics.
+        number (int): Which draw of the cell it is, from 0.
     """
 
     position: Position
@@ -46,6 +50,12 @@ class Run:
     subset: Mapping[str, Any] = field(default_factory=dict)
     curve: Sequence[Mapping[str, float]] = ()
     scores: RunScores | None = None
+    number: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What no other run has, unless it is the same run in another variant."""
+        return self.cell, self.number
 
     @property
     def draw(self) -> tuple[int, int, int]:

@@ -28,7 +28,7 @@ from sdp_plugin.grid.store import GridRecord
 
 
 def result_of(cell, wall: float = 60.0, accuracy: float = 70.0) -> Result:
-    return Result(cell, {'accuracy/top1': accuracy}, [], {}, {store.WALL: wall}, None, {}, {}, '')
+    return Result(cell, {'accuracy/top1': accuracy}, [], {}, {store.WALL: wall}, {}, {}, {}, '')
 
 
 def record_of(toy, results=(), failures=(), running=(), plan=None) -> GridRecord:
@@ -157,7 +157,7 @@ def test_the_plan_as_text(toy, monkeypatch):
     alpha = of(plan, 'Alpha', 1)
     record = record_of(toy, [result_of(alpha[0])], failures=[alpha[1]], plan=plan)
     text = describe(record)
-    assert '29 trainings, 2 pre-trainings and 27 fine-tunings' in text
+    assert '29 cells: 2 pre-trainings, 27 fine-tunings' in text
     assert re.search(r'Alpha 1 +9 +1 done, 1 failed, 7 to run', text)
     assert re.search(r'Beta 4 +9 +3 not runnable, 6 to run', text)
     assert 'Beta 4, Random, fold 2; Beta 4, Full segmentation, fold 2' in text

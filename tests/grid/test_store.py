@@ -15,7 +15,7 @@ from toy_grid import GRID, NUM_TRAININGS
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid import store
-from sdp_plugin.grid.records import Outcome
+from sdp_plugin.grid.records import INITIALISATION, Outcome
 
 SCORES = dict(log_scores=np.zeros((3, 2), np.float16), predictions=np.zeros(3, np.uint8), labels=np.ones(3, np.uint8))
 OUTCOME = Outcome(
@@ -124,11 +124,11 @@ def test_the_initialisation_is_kept_beside_the_result(toy, cell):
     work = got.folder / 'work'
     work.mkdir()
     (work / 'weights.pth').write_bytes(b'weights')
-    store.publish(cell, got, Outcome({}, initialisation=work / 'weights.pth'), wall=1.0)
-    assert store.initialisation_path(toy.work_dir, cell.id).read_bytes() == b'weights'
-    store.initialisation_path(toy.work_dir, cell.id).unlink()
-    with pytest.raises(UserError, match='converted checkpoint'):
-        store.initialisation_path(toy.work_dir, cell.id)
+    store.publish(cell, got, Outcome({}, files={INITIALISATION: work / 'weights.pth'}), wall=1.0)
+    assert store.left_by(toy.work_dir, cell.id, INITIALISATION).read_bytes() == b'weights'
+    store.left_by(toy.work_dir, cell.id, INITIALISATION).unlink()
+    with pytest.raises(UserError, match='is gone: initialisation of'):
+        store.left_by(toy.work_dir, cell.id, INITIALISATION)
 
 
 def test_training_without_scores(toy, cell):

@@ -23,10 +23,11 @@ from mmengine.utils import ManagerMixin
 
 from sdp_plugin.catalogue.subsets import draw_examples
 from sdp_plugin.checkpoints.reading import load_checkpoint
+from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import train_cells as training
-from sdp_plugin.grid.records import FINETUNING, PRETRAINING, Cell, Outcome, Task
-from sdp_plugin.grid.train_cells import INITIALISATION_FILE, LOG_FILE, digest_of_keys, train_cell, train_cells
+from sdp_plugin.grid.records import FINETUNING, INITIALISATION, PRETRAINING, Cell, Outcome, Task
+from sdp_plugin.grid.train_cells import LOG_FILE, train_cell, train_cells
 
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -97,7 +98,7 @@ def test_a_fine_tuning(make_task, config):
     assert all(np.isfinite(point['loss']) for point in outcome.curve)
     assert set(outcome.durations) == {'start_up', 'train', 'test'}
     assert all(seconds >= 0 for seconds in outcome.durations.values())
-    assert outcome.initialisation is None
+    assert outcome.files == {}
     assert Config.fromstring(outcome.config_text, '.py').seed == 3
 
 
@@ -119,18 +120,18 @@ def test_the_subset_is_recorded_by_the_keys_of_its_images(make_task, small_data)
 def test_a_pre_training_becomes_an_initialisation(make_task):
     pretraining = make_task(SCRIBBLES, 'pretraining')
     outcome = train_cell(pretraining)
-    assert outcome.initialisation == pretraining.folder / INITIALISATION_FILE
-    provenance = load_checkpoint(outcome.initialisation)['meta']['conversion']
+    assert outcome.files == {INITIALISATION: pretraining.folder / 'initialisation.pth'}
+    provenance = load_checkpoint(outcome.files[INITIALISATION])['meta']['conversion']
     assert provenance['verified']
     assert set(outcome.durations) == {'start_up', 'train', 'test', 'conversion'}
     assert 0 <= outcome.metrics['mIoU'] <= 100
     assert [point['step'] for point in outcome.curve] == [1, 2]
     assert outcome.subset['train_size'] == 8
 
-    started = [train_cell(make_task(PCAM, 'started', path)) for path in (None, outcome.initialisation)]
+    started = [train_cell(make_task(PCAM, 'started', path)) for path in (None, outcome.files[INITIALISATION])]
     assert started[0].subset == started[1].subset
     assert started[0].curve[0]['loss'] != started[1].curve[0]['loss']
-    assert str(outcome.initialisation) in (pretraining.folder.parent / 'started' / LOG_FILE).read_text()
+    assert str(outcome.files[INITIALISATION]) in (pretraining.folder.parent / 'started' / LOG_FILE).read_text()
 
 
 def test_fine_tunings_leave_no_checkpoints_unless_asked(make_task):
@@ -197,14 +198,16 @@ def test_a_pre_training_is_gone_on_with(make_task, monkeypatch):
         fail_in(patched, task, StoppingHook(5, PowerCutError()))
         ((_, error),) = train_cells([task])
     assert isinstance(error, PowerCutError)
-    (task.folder / INITIALISATION_FILE).write_bytes(b'of an attempt that was killed')
+    (task.folder / 'initialisation.pth').write_bytes(b'of an attempt that was killed')
     resumed = train_cell(task)
     assert 'resumed epoch: 0, iter: 4' in (task.folder / LOG_FILE).read_text()
     assert resumed.metrics == undisturbed.metrics
     assert [point['step'] for point in resumed.curve] == [1, 2, 3, 4, 5, 6]
     for point, expected in zip(resumed.curve, undisturbed.curve, strict=True):
         assert point == pytest.approx(expected, rel=1e-5)
-    weights, expected = (load_checkpoint(outcome.initialisation)['state_dict'] for outcome in (resumed, undisturbed))
+    weights, expected = (
+        load_checkpoint(outcome.files[INITIALISATION])['state_dict'] for outcome in (resumed, undisturbed)
+    )
     for name, tensor in expected.items():
         torch.testing.assert_close(weights[name], tensor, msg=name)
     assert len(list(task.folder.glob('iter_*.pth'))) <= 2

@@ -141,6 +141,5 @@ def contents_of(work_dir: Path, cell_id: str) -> dict[str, object]:
     values = json.loads((folder / 'result.json').read_text())
     files = {kind: (folder / name).read_bytes() for kind, name in values.pop('files').items()}
     del values['finished'], values['machine'], values['durations'][store.WALL], values['cell']['config']
-    values['initialisation'] = values['initialisation'] is not None
     scores = {key: array.tobytes() for key, array in store.load_scores(work_dir, cell_id).items()}
     return {'result': values, 'config': files['config'], 'weights': files.get('initialisation'), 'scores': scores}

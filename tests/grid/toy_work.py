@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdp_plugin.grid.records import PRETRAINING, Outcome, Task
+from sdp_plugin.grid.records import INITIALISATION, PRETRAINING, Outcome, Task
 
 STEPS = 5
 
@@ -64,7 +64,7 @@ def pretrain(task: Task) -> Outcome:
         note('step', task.cell.id, str(step))
     converted = task.folder / 'converted.pth'
     write(converted, f'weights of {task.cell.id}')
-    return Outcome(metrics=numbers(task.cell.id), initialisation=converted, config_text='# pre-training\n')
+    return Outcome(metrics=numbers(task.cell.id), files={INITIALISATION: converted}, config_text='# pre-training\n')
 
 
 def write(path: Path, text: str) -> None:

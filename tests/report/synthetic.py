@@ -193,7 +193,7 @@ def _pretraining_result(cell: Cell) -> Result:
     curve = [{'step': step, 'loss': 3 * np.exp(-step / 9000) + 0.4, 'lr': 2.5e-4} for step in range(0, 40_001, 1000)]
     return Result(
         cell, {'mIoU': 41.2}, curve, {'train_size': 10_582}, {'start_up': 9.0, 'train': 5400.0, 'test': 80.0},
-        'work/initialisation.pth', VERSIONS, MACHINE, '2026-11-22T09:00:00+00:00',
+        {'initialisation': 'initialisation.pth'}, VERSIONS, MACHINE, '2026-11-22T09:00:00+00:00',
     )  # fmt: skip
 
 
@@ -223,7 +223,17 @@ def _finetuning_result(cell: Cell, shape: Shape, seed: int) -> tuple[Result, dic
         'test_digest': _digest(tested),
     }
     durations = {'start_up': 2.5, 'train': 0.4 * epochs, 'test': 0.0002 * len(right)}
-    result = Result(cell, metrics, curve, subset, durations, None, VERSIONS, MACHINE, '2026-11-22T11:00:00+00:00')
+    result = Result(
+        cell,
+        metrics,
+        curve,
+        subset,
+        durations,
+        {'scores': 'scores.npz'},
+        VERSIONS,
+        MACHINE,
+        '2026-11-22T11:00:00+00:00',
+    )
     return result, scores
 
 

@@ -10,6 +10,7 @@ default_hooks = dict(
     runtime_info=dict(type='sdp_plugin.DeferredRuntimeInfoHook'),
     prepare_model=dict(
         type='sdp_plugin.PrepareModelHook', channels_last=channels_last, compile_backbone=compile_backbone),
+    trunks=dict(type='sdp_plugin.KeepTrunksHook', iterations=[]),  # those of a grid's initialisations
     checkpoint=dict(
         type='sdp_plugin.TimedCheckpointHook',
         by_epoch=False,

@@ -1,0 +1,1 @@
+"""Frozen features of images, and classifiers of a few labelled examples on top of them."""
