@@ -32,6 +32,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', help='file to write (.pth or .safetensors); an existing one is never overwritten')
     parser.add_argument('--config', help='config that the checkpoint was trained with (default: the one inside it)')
     parser.add_argument(
+        '--architecture',
+        metavar='NAME',
+        help='what a checkpoint without a config holds, as torchvision or timm names it (resnet50); default: what the '
+        'file or a config.json beside it says. Without any, the verdict is conditional',
+    )
+    parser.add_argument(
         '--target',
         metavar='CONFIG',
         help='config of the model that the weights are for (default: a classifier with the same backbone at its usual '
@@ -50,7 +56,12 @@ def main() -> None:
     args = parse_args()
     check_can_write(args.out)
     carried = carry_over(
-        args.checkpoint, config=args.config, target_config=args.target, trusted=args.trust, verified=args.verify
+        args.checkpoint,
+        config=args.config,
+        target_config=args.target,
+        trusted=args.trust,
+        verified=args.verify,
+        architecture=args.architecture,
     )
     if args.dry_run:
         print(table(carried))

@@ -25,20 +25,22 @@ def table(carried: CarriedOver) -> str:
 def summary(carried: CarriedOver) -> str:
     """Both sides, and how many tensors each rule took."""
     counts = Counter(record.action for record in (*carried.conversion.records, *carried.source.dropped))
-    layout = f'layout recognised from the names: {carried.source.layout}'
-    inside = f' inside {carried.source.inside}' if carried.source.inside else ''
+    source, verdict = carried.source, carried.verdict
+    inside = f' inside {source.inside}' if source.inside else ''
     lines = [
-        f'source: {carried.source.trunk.label}{inside}, {carried.source.path}',
-        *([layout] if carried.source.layout else []),
+        f'source: {source.trunk.label}{inside}, {source.path}',
+        *([f'names without the prefix {source.wrapper}'] if source.wrapper else []),
+        *([f'layout recognised from names and shapes: {source.layout}'] if source.layout else []),
+        *([f'architecture: {source.architecture}'] if source.architecture else []),
         f'target: {carried.target.label}',
         'tensors: ' + ', '.join(f'{count} {action}' for action, count in counts.items()),
+        f'verdict: {verdict.name}' + (f' ({verdict.note})' if verdict.note else ''),
     ]
-    verdict = carried.key_map.verdict
-    lines.append(f'verdict: {verdict.name}' + (f' ({verdict.note})' if verdict.note else ''))
     if verdict.tolerance is None:
         lines.append(
-            'warning: the target computes another function of these weights; '
-            'sdp_plugin.SegmentationBackbone around the source would keep it'
+            'warning: the target computes another function of these weights; a classifier around '
+            + ("timm's own class, mmpretrain.TIMMBackbone," if source.layout else 'sdp_plugin.SegmentationBackbone')
+            + ' would keep it'
         )
     for action in ('fresh', 'zero-fill'):
         lines += [f'{action}: {record.targets[0]} ({record.reason})' for record in carried.conversion.named(action)]

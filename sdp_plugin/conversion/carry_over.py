@@ -10,7 +10,7 @@ from typing import Any
 
 from sdp_plugin.checkpoints.reading import save_checkpoint
 from sdp_plugin.conversion.convert import Conversion, convert
-from sdp_plugin.conversion.key_map import KeyMap
+from sdp_plugin.conversion.key_map import KeyMap, Verdict
 from sdp_plugin.conversion.key_maps import key_map_for
 from sdp_plugin.conversion.resize import resize_position_tables
 from sdp_plugin.conversion.source import TRUNK_PREFIX, Source, inner_trunk, read_config, read_source
@@ -41,6 +41,11 @@ class CarriedOver:
     resized: tuple[str, ...] = ()
     verification: Verification | None = None
 
+    @property
+    def verdict(self) -> Verdict:
+        """The key map's, unless nobody knows that the source is what its tensors look like."""
+        return self.source.reservation or self.key_map.verdict
+
     def checkpoint(self) -> dict[str, Any]:
         """The checkpoint to write: the trunk's tensors, and how they came about in ``meta['conversion']``."""
         model = {'type': 'EncoderDecoder' if self.target.is_of_segmentor else 'ImageClassifier'}
@@ -60,12 +65,15 @@ class CarriedOver:
                 'backbone': self.source.trunk.config,
                 'inside': self.source.inside,
                 'layout': self.source.layout,
+                'architecture': self.source.architecture,
+                'wrapper': self.source.wrapper,
                 'normalisation': self.source.normalisation,
                 'classes': list(self.source.classes),
             },
             'target': {'backbone': self.target.config, 'label': self.target.label},
             'rule_set': self.key_map.name,
-            'verdict': self.key_map.verdict.name,
+            'verdict': self.verdict.name,
+            'verdict_note': self.verdict.note,
             'verified': self.verification and [stage.relative for stage in self.verification.stages],
             'geometry': self.verification and self.verification.geometry and asdict(self.verification.geometry),
             'carried': [
@@ -94,6 +102,7 @@ def carry_over(
     target_config: str | os.PathLike | None = None,
     trusted: bool = False,
     verified: bool = True,
+    architecture: str | None = None,
 ) -> CarriedOver:
     """Convert the trunk of a checkpoint.
 
@@ -104,12 +113,13 @@ def carry_over(
             the source's architecture and the usual strides.
         trusted: Whether code in the checkpoint may run.
         verified: Whether to compare the features of both sides.
+        architecture: What the network of a checkpoint without a config is called, such as ``resnet50``.
 
     Raises:
         UserError: If anything in the conversion is not exactly accounted for, or the features differ by more than the
             key map promises.
     """
-    source = read_source(checkpoint, config, trusted)
+    source = read_source(checkpoint, config, trusted, architecture)
     wanted = trunk_of_model(read_config(target_config)) if target_config else None
     if wanted is None or wanted.kind not in (source.trunk.kind, ADAPTER):
         source = inner_trunk(source)

@@ -25,10 +25,11 @@ class Verdict:
     """What a conversion promises about the features of both sides, built with the same strides and dilations.
 
     Args:
-        name (str): ``exact``, ``equivalent`` or ``weights only``.
+        name (str): ``exact``, ``equivalent``, ``weights only``, or ``exact on condition``, where a file does not say
+            what it holds.
         tolerance (float | None): The largest difference allowed, relative to the largest value of the stage; None
             where the functions differ by design.
-        note (str): What equivalence depends on, why the functions differ, or what is left out.
+        note (str): What equivalence or the condition depends on, or why the functions differ.
     """
 
     name: str

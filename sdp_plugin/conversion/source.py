@@ -12,8 +12,10 @@ from mmengine.config import Config
 from torch import Tensor
 
 from sdp_plugin.checkpoints.reading import config_of, load_checkpoint, sha256_of, state_dict_of
+from sdp_plugin.conversion.architectures import Statement, reservation, stated
 from sdp_plugin.conversion.convert import Record, shortened
-from sdp_plugin.conversion.layouts import Layout, recognised
+from sdp_plugin.conversion.key_map import Verdict
+from sdp_plugin.conversion.layouts import Layout, check_is_told_apart, recognised, unwrapped
 from sdp_plugin.conversion.rules import Drop
 from sdp_plugin.conversion.trunks import Trunk, trunk_from_config, trunk_of_model
 from sdp_plugin.errors import UserError
@@ -51,6 +53,9 @@ class Source:
         classes (tuple[str, ...]): What it was trained to tell apart; empty if the checkpoint does not say.
         inside (str): The backbone that the trunk is a part of, if it is.
         layout (str): Whose names the tensors have, where they were recognised without a config.
+        architecture (str): What it is then called, and by whom; empty if nothing says it.
+        reservation (Verdict | None): Why the conversion is not known to be exact then, if it is not.
+        wrapper (str): The prefix of a wrapper that was taken off all names.
     """
 
     path: Path
@@ -62,9 +67,17 @@ class Source:
     classes: tuple[str, ...]
     inside: str = ''
     layout: str = ''
+    architecture: str = ''
+    reservation: Verdict | None = None
+    wrapper: str = ''
 
 
-def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None, trusted: bool = False) -> Source:
+def read_source(
+    path: str | os.PathLike,
+    config: str | os.PathLike | None = None,
+    trusted: bool = False,
+    architecture: str | None = None,
+) -> Source:
     """Read the trunk of a segmentor's or classifier's checkpoint, or of another library's ResNet.
 
     Args:
@@ -72,16 +85,25 @@ def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None
         config: The config that it was trained with; by default the one in the checkpoint. Without either, a ResNet of
             torchvision, timm or MMPretrain's zoo is recognised by its names.
         trusted: Whether code in the checkpoint may run, see :func:`sdp_plugin.checkpoints.reading.load_checkpoint`.
+        architecture: What the network of a checkpoint without a config is called, such as ``resnet50``.
 
     Raises:
-        UserError: If the checkpoint or config cannot be read, or tensors belong to no known part of a model.
+        UserError: If the checkpoint or config cannot be read, tensors belong to no known part of a model, or nothing
+            says what they are.
     """
     path = Path(path)
     checkpoint = load_checkpoint(path, trusted)
-    tensors = state_dict_of(checkpoint)
-    meta = checkpoint.get('meta') or {}
-    if not config and not meta.get('cfg') and (found := recognised(tensors)):
-        return _foreign_source(path, tensors, *found)
+    tensors, wrapper = unwrapped(state_dict_of(checkpoint))
+    meta = checkpoint.get('meta')
+    meta = meta if isinstance(meta, Mapping) else {}
+    without_config = not config and not meta.get('cfg')
+    if without_config and (source := _source_without_config(path, checkpoint, tensors, architecture)):
+        return replace(source, wrapper=wrapper)
+    if architecture and not without_config:
+        raise UserError(
+            'A config says what the checkpoint holds, so --architecture is one too many.',
+            found=f'--architecture {architecture}, and {f"--config {config}" if config else "the config in the file"}',
+        )
     cfg = read_config(config) if config else config_of(checkpoint)
     state, dropped = _parted(tensors, TRUNK_PREFIX, MODEL_PARTS)
     return Source(
@@ -92,10 +114,25 @@ def read_source(path: str | os.PathLike, config: str | os.PathLike | None = None
         dropped=dropped,
         normalisation=_normalisation(cfg),
         classes=tuple((meta.get('dataset_meta') or {}).get('classes') or ()),
+        wrapper=wrapper,
     )
 
 
-def _foreign_source(path: Path, tensors: Mapping[str, Tensor], layout: Layout, trunk: Trunk) -> Source:
+def _source_without_config(
+    path: Path, checkpoint: Mapping[str, Any], tensors: Mapping[str, Tensor], architecture: str | None
+) -> Source | None:
+    statement = stated(path, checkpoint, architecture)
+    found = recognised(tensors)
+    # The bare trunk of a segmentor is named as that of a classifier is; a head tells them apart, or a person.
+    if found and (statement or not found[0].prefix or any(name.startswith(found[0].head) for name in tensors)):
+        return _foreign_source(path, tensors, *found, statement)
+    check_is_told_apart(tensors)
+    return None
+
+
+def _foreign_source(
+    path: Path, tensors: Mapping[str, Tensor], layout: Layout, trunk: Trunk, statement: Statement | None
+) -> Source:
     head = Drop(f'{layout.head}{{name*}}', 'the classes differ between pre-training and fine-tuning')
     state, dropped = _parted(tensors, layout.prefix, (head,))
     return Source(
@@ -104,9 +141,11 @@ def _foreign_source(path: Path, tensors: Mapping[str, Tensor], layout: Layout, t
         trunk=trunk,
         state=state,
         dropped=dropped,
-        normalisation=dict(layout.normalisation),
+        normalisation=dict((statement or Statement('', '')).normalisation),
         classes=(),
         layout=layout.name,
+        architecture=f'{statement.name}, says {statement.origin}' if statement else '',
+        reservation=reservation(statement, layout.name, trunk, state),
     )
 
 
