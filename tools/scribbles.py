@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from functools import partial
@@ -28,6 +27,7 @@ from PIL import Image
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.hardware import cores
 from sdp_plugin.scribbles.batch import Outcome, convert_file, find_files, synthesise_file, work_through
 from sdp_plugin.scribbles.coverage import file_statistics, summarise, table
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
@@ -65,7 +65,7 @@ def parse_args() -> argparse.Namespace:
         metavar='NAMES',
         help='in the order of class indices: a,b,c, a file with a name a line, voc (default) or context',
     )
-    common.add_argument('--workers', type=int, default=os.cpu_count() or 1, help='processes (default: one a core)')
+    common.add_argument('--workers', type=int, default=cores(), help='processes (default: one a core)')
     reading = argparse.ArgumentParser(add_help=False)
     formats = '; '.join(f'{name}: {entry.describes}' for name, entry in FORMATS.items())
     reading.add_argument('--from', dest='source', choices=FORMATS, default='scribblesup', help=formats)

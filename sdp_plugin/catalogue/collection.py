@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -63,7 +64,6 @@ class Collection(ABC):
         """The same files, with nothing chosen from them."""
         return type(self)(**{name: getattr(self, name) for name in self.READ_BY})
 
-    @abstractmethod
     def read(self) -> Any:
         """Look at all files.
 
@@ -71,8 +71,14 @@ class Collection(ABC):
             Any: What was found, for :meth:`content` and :meth:`check`.
 
         Raises:
-            UserError: Files are missing, damaged, or not this data set's.
+            UserError: Files are missing, damaged, may not be read, or are not this data set's.
         """
+        with self.accessing():
+            return self.look()
+
+    @abstractmethod
+    def look(self) -> Any:
+        """What :meth:`read` does; errors of the operating system are its to report."""
 
     @abstractmethod
     def content(self, found: Any) -> Iterable[object]:
@@ -94,6 +100,23 @@ class Collection(ABC):
         Raises:
             UserError: It cannot.
         """
+
+    @contextmanager
+    def accessing(self) -> Iterator[None]:
+        """Turn errors of the operating system into one that says which file is in the way.
+
+        Raises:
+            UserError: The block raised an ``OSError``.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                'The data cannot be read.',
+                looked_for=f'files below {self.data_root} that may be read',
+                found=error,
+                remedy='check the permissions, and that the disk is there',
+            ) from error
 
     def positions(self, found: Any) -> np.ndarray | None:
         """Where in what was found the chosen part is; None where two parts of the same files may share images."""

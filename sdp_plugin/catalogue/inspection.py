@@ -59,7 +59,7 @@ class SomeFolder(Collection):
 
     READ_BY: ClassVar[tuple[str, ...]] = ('data_root',)
 
-    def read(self) -> list[Path]:
+    def look(self) -> list[Path]:
         """All files, sorted."""
         root = existing_folder(self.data_root, holds='the data')
         return sorted(path for path in root.rglob('*') if path.is_file())
@@ -163,8 +163,10 @@ def _found(whole: Collection) -> Any:
 @cache
 def _digest(whole: Collection) -> str:
     digest = hashlib.sha256()
-    for part in whole.content(_found(whole)):
-        digest.update(part.tobytes() if isinstance(part, np.ndarray) else f'{part}\0'.encode())
+    found = _found(whole)
+    with whole.accessing():
+        for part in whole.content(found):
+            digest.update(part.tobytes() if isinstance(part, np.ndarray) else f'{part}\0'.encode())
     return digest.hexdigest()[:DIGITS]
 
 

@@ -66,7 +66,7 @@ class PCam(TileCollection):
 
     CARD: ClassVar[DataCard] = PCAM
 
-    def read(self) -> Tiles:
+    def look(self) -> Tiles:
         """Check both files, and read the labels.
 
         Returns:

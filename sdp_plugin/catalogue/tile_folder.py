@@ -77,7 +77,7 @@ class FoldedTiles(TileCollection):
     def pattern(self) -> str | None:
         """A regular expression that finds in a key what must not be split between folds; None deals each tile."""
 
-    def read(self) -> Tiles:
+    def look(self) -> Tiles:
         """List the tiles of all class folders, by class and key.
 
         Returns:
@@ -149,7 +149,8 @@ class TileFolder(FoldedTiles):
     @property
     def class_folders(self) -> tuple[str, ...]:
         """Those of ``classes``, or all folders."""
-        return self.classes or tuple(class_folders_in(self.data_root))
+        with self.accessing():
+            return self.classes or tuple(class_folders_in(self.data_root))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -226,12 +227,32 @@ def class_folders_in(data_root: str | Path) -> list[str]:
         UserError: There is no such folder, or it has fewer than two folders.
     """
     root = existing_folder(data_root, holds=HOLDS)
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.'))
+    names = sorted(
+        _utf8(entry.name, root) for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith('.')
+    )
     if len(names) < 2:
         raise UserError(
             'There are fewer than two class folders.', looked_for=f'{root}/<class>/<tile>.png', found=names or 'none'
         )
     return names
+
+
+def is_tile(name: str) -> bool:
+    """Whether a file of this name is a tile: an image that is not hidden, as ``._tile.png`` of macOS is."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith('.')
+
+
+def _utf8(name: str, folder: Path) -> str:
+    """``name`` if it is UTF-8, as folds and draws need it: a surrogate stands for a byte that is not."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            'A name is not UTF-8, so that the same tiles would not be drawn on every machine.',
+            found=f'{os.fsencode(name)!r} in {folder}',
+            remedy='rename it, e.g. with convmv',
+        ) from error
+    return name
 
 
 def _tiles_in(folder: Path) -> dict[str, Path]:
@@ -240,9 +261,12 @@ def _tiles_in(folder: Path) -> dict[str, Path]:
         found = sorted(entry.name for entry in folder.parent.iterdir())
         raise UserError('A class folder is missing.', looked_for=folder, found=', '.join(found[:12]) or 'nothing')
     tiles: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith('.'):
-            continue
+    for path in sorted(entry for entry in folder.iterdir() if is_tile(entry.name)):
+        _utf8(path.name, folder)
+        if not path.is_file():
+            raise UserError(
+                'A tile is no regular file.', found=path, remedy='remove it, or what it is a broken link to'
+            )
         # File systems differ in how they compose accented letters.
         key = unicodedata.normalize('NFC', f'{folder.name}/{path.stem}')
         if key in tiles:

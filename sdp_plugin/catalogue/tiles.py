@@ -92,7 +92,7 @@ class TileCollection(Collection):
         return self.CARD and self.CARD.sizes[self.split]
 
     @abstractmethod
-    def read(self) -> Tiles:
+    def look(self) -> Tiles:
         """All tiles, in an order of their keys and not of the file system."""
 
     def positions(self, found: Tiles) -> np.ndarray:

@@ -116,7 +116,7 @@ class VOCFiles(Collection):
         """Background and the 20 foreground classes."""
         return VOC_CLASSES
 
-    def read(self) -> dict[str, dict[str, str]]:
+    def look(self) -> dict[str, dict[str, str]]:
         """The files of each listed image, all of which are there.
 
         Returns:
@@ -182,7 +182,7 @@ def read_id_list(path: str | Path) -> list[str]:
     if not path.is_file():
         raise UserError('The list of image ids is missing.', looked_for=path, remedy='set ann_file to a list of ids')
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise UserError('The list of image ids is no text file.', found=f'{path}: {error}') from error
     ids = [line.strip() for line in lines if line.strip()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
-from sdp_plugin.memory import readable_size
+from sdp_plugin.hardware import readable_size
 
 try:
     import fcntl

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder
 from sdp_plugin.datasets.pass_progress import PassProgress
-from sdp_plugin.memory import available_memory, readable_size
+from sdp_plugin.hardware import available_memory, cores, readable_size
 
 # An interrupted pass goes on after the last complete file of so many images.
 _IMAGES_A_FILE = 500
@@ -98,7 +98,7 @@ class DecodedFiles:
 
     def _decoded(self, paths: Sequence[str], progress: PassProgress) -> Iterator[np.ndarray]:
         # OpenCV and Pillow decode without holding the interpreter's lock.
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for array in pool.map(self.decode, paths):
                 array.flags.writeable = False
                 progress.advance()
@@ -174,7 +174,3 @@ def _pixels(path: str) -> int:
 def _is_alone() -> bool:
     """Whether no other process of the same distributed run is on this machine."""
     return int(os.environ.get('LOCAL_WORLD_SIZE', 1)) == 1
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -26,8 +26,8 @@ import numpy as np
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
 from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
+from sdp_plugin.hardware import available_memory, readable_size
 from sdp_plugin.hdf5 import images_of, open_file, reading
-from sdp_plugin.memory import available_memory, readable_size
 
 Store = Literal['memory', 'file']
 Indices = Sequence[int] | np.ndarray

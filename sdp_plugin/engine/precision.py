@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.hardware import processor_flags
 
 PRECISIONS = ('auto', 'float32', 'bfloat16')
 _CPU_FLAGS_OF_BFLOAT16 = frozenset({'amx_bf16', 'avx512_bf16'})
@@ -43,17 +43,9 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies matrices of bfloat16 in hardware."""
     if device.type == 'cuda':
         return torch.cuda.get_device_capability(device) >= _CAPABILITY_OF_BFLOAT16
-    return device.type == 'cpu' and bool(_CPU_FLAGS_OF_BFLOAT16 & _cpu_flags())
+    return device.type == 'cpu' and bool(_CPU_FLAGS_OF_BFLOAT16 & processor_flags())
 
 
 def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager:
     """The context in which a network computes in ``dtype``; None leaves all as it is."""
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
-
-
-def _cpu_flags() -> set[str]:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return set()
-    return set(next((line.split(':', 1)[1].split() for line in lines if line.startswith('flags')), ()))

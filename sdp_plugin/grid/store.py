@@ -41,6 +41,7 @@ from sdp_plugin.grid.identity import versions
 from sdp_plugin.grid.leases import Claim, Owner, create_exclusively
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Result
+from sdp_plugin.hardware import cores, processor
 
 FORMAT = 1
 MAX_BYTES = 2**28
@@ -249,19 +250,10 @@ def this_machine() -> dict[str, str]:
     on_gpu = torch is not None and torch.cuda.is_available()
     return dict(
         host=socket.gethostname(),
-        processor=_processor(),
-        cores=str(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()),
+        processor=processor(),
+        cores=str(cores()),
         device=torch.cuda.get_device_name() if on_gpu else 'cpu',
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return models[0] if models else os.uname().machine
 
 
 def _now() -> str:

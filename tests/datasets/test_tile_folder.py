@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -98,6 +100,41 @@ def test_listing_order_does_not_matter(root, monkeypatch):
     listed = Path.iterdir
     monkeypatch.setattr(Path, 'iterdir', lambda folder: sorted(listed(folder), reverse=True))
     assert build(root).load_data_list() == expected
+
+
+def test_what_macos_leaves_is_passed_over(root):
+    (root / 'normal' / '._patient0_tile00.png').write_bytes(b'\0\5\x16\7')
+    (root / 'normal' / '.DS_Store').write_bytes(b'\0')
+    (root / '.Trashes').mkdir()
+    assert len(build(root, num_folds=None)) == 2 * TILES_OF_A_CLASS
+
+
+FAULTS = {
+    'a pipe': (lambda root: os.mkfifo(root / 'normal' / 'pipe.png'), 'no regular file'),
+    'a folder': (lambda root: (root / 'normal' / 'more.png').mkdir(), 'no regular file'),
+    'a broken link': (lambda root: (root / 'normal' / 'link.png').symlink_to('gone'), 'no regular file'),
+    'a name': (lambda root: (root / 'normal' / os.fsdecode(b'a\xff.png')).touch(), r'not UTF-8(.|\n)*xff'),
+    'a class': (lambda root: (root / os.fsdecode(b'\xe4')).mkdir(), r'not UTF-8(.|\n)*xe4'),
+}
+
+
+@pytest.mark.parametrize('name', FAULTS)
+def test_strange_files_are_refused(root, name):
+    make, message = FAULTS[name]
+    make(root)
+    with pytest.raises(UserError, match=message):
+        build(root)
+
+
+def test_a_folder_that_may_not_be_read(root, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, 'Permission denied', str(path))
+
+    monkeypatch.setattr(Path, 'iterdir', denied)
+    with pytest.raises(UserError, match=r'(?s)cannot be read.*Permission denied.*normal'):
+        build(root, classes=['normal', 'tumour'])
+    with pytest.raises(UserError, match='cannot be read'):
+        build(root)
 
 
 def test_every_fold_has_its_own_draw(root):

@@ -78,6 +78,12 @@ def test_an_id_without_its_file(root, folder, kind):
         build(root)
 
 
+@pytest.mark.parametrize('content', [b'\xef\xbb\xbfa\nb\n', b'a\r\nb', b'\n a \n\nb\n'])
+def test_lists_of_other_editors(tmp_path, content):
+    (tmp_path / 'list.txt').write_bytes(content)
+    assert read_id_list(tmp_path / 'list.txt') == ['a', 'b']
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [

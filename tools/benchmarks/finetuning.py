@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import gc
 import io
-import os
 import resource
 import sys
 import tempfile
@@ -43,6 +42,7 @@ from sdp_plugin.engine.in_memory.turns import Turns
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.precision import has_bfloat16
 from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.hardware import cores
 from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'
@@ -312,7 +312,7 @@ def main() -> None:
 
 
 def _name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {os.cpu_count()} cores'
+    return torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {cores()} cores'
 
 
 if __name__ == '__main__':

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.hardware import cores, processor
 
 
 def alternate(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
@@ -60,21 +60,13 @@ def machine(packages: Sequence[str]) -> dict[str, object]:
     """The day, the processor, its cores, how busy they are with other work, and the versions of packages."""
     return dict(
         date=str(date.today()),
-        processor=_processor(),
-        cores=len(os.sched_getaffinity(0)),
+        processor=processor(),
+        cores=cores(),
         load_before=os.getloadavg()[0],
         system=platform.system(),
         python=platform.python_version(),
         versions={name: found for name in packages if (found := _version(name))},
     )
-
-
-def _processor() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')), platform.machine())
 
 
 def _version(name: str) -> str | None:

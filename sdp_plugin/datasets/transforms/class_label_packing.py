@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from torch.utils.data import default_collate
 
 from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
+from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.datasets.transforms.packing import collate_images, metas_of, set_metas
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import FUNCTIONS, TRANSFORMS
@@ -42,7 +43,7 @@ class PackClassLabels(BaseTransform):
     """
 
     def __init__(self, num_classes: int = len(FOREGROUND_CLASSES)) -> None:
-        self.num_classes = num_classes
+        self.num_classes = arguments.whole_number('num_classes', num_classes, 1)
 
     def transform(self, results: dict) -> dict:
         """Pack the record."""

@@ -9,6 +9,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 
 
@@ -38,7 +40,7 @@ class RandomRescale(BaseTransform):
     """
 
     def __init__(self, ratio_range: tuple[float, float] = (0.5, 1.5)) -> None:
-        self.ratio_range = tuple(ratio_range)
+        self.ratio_range = _ratio_range(ratio_range)
 
     @cache_randomness
     def _draw_ratio(self) -> float:
@@ -103,11 +105,11 @@ class RandomLabelledCrop(BaseTransform):
         pad_val: tuple[float, float, float] = (104, 116, 124),
         ignore_index: int = 255,
     ) -> None:
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
-        self.min_labelled = min_labelled
-        self.max_tries = max_tries
-        self.pad_val = tuple(pad_val)
-        self.ignore_index = ignore_index
+        self.crop_size = arguments.size('crop_size', crop_size)
+        self.min_labelled = arguments.whole_number('min_labelled', min_labelled, 0)
+        self.max_tries = arguments.whole_number('max_tries', max_tries, 0)
+        self.pad_val = arguments.numbers('pad_val', pad_val, (3,), 0, 255)
+        self.ignore_index = arguments.whole_number('ignore_index', ignore_index, 0, 255)
 
     def transform(self, results: dict) -> dict:
         """Pad and crop the record's image and masks."""
@@ -178,6 +180,13 @@ class RandomLabelledCrop(BaseTransform):
             f'{type(self).__name__}(crop_size={self.crop_size}, min_labelled={self.min_labelled}, '
             f'max_tries={self.max_tries}, pad_val={self.pad_val}, ignore_index={self.ignore_index})'
         )
+
+
+def _ratio_range(value: object) -> tuple[float, float]:
+    low, high = arguments.numbers('ratio_range', value, (2,), 0.01, 100)
+    if low > high:
+        raise UserError('ratio_range begins above its end.', looked_for='the smallest factor first', found=repr(value))
+    return low, high
 
 
 def _draw_corner(free: tuple[int, int]) -> tuple[int, int]:

@@ -1,21 +1,18 @@
-"""Loading an image file, with one clear error for every file that is none."""
+"""Loading an image file."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
-from mmcv.transforms import LoadImageFromFile
+from mmcv.transforms import BaseTransform
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.image_files import MAX_PIXELS, read_image
 from sdp_plugin.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()
-class LoadImage(LoadImageFromFile):
-    """Load an image: JPEG, PNG, TIFF or what else OpenCV reads.
-
-    A file is decoded from memory as a whole. OpenCV then refuses a truncated one; given a path, it would return an
-    image that is partly grey. The TIFFs of the CRC data set (PackBits) decode as they do with Pillow.
+class LoadImage(BaseTransform):
+    """Load an image: JPEG, PNG, TIFF or what else OpenCV reads, with one clear error for every file that is none.
 
     Required Keys:
 
@@ -29,41 +26,28 @@ class LoadImage(LoadImageFromFile):
     - ori_shape (tuple[int, int]): (H, W)
 
     Args:
-        **kwargs: Of :class:`mmcv.transforms.LoadImageFromFile`.
+        max_pixels (int): Larger images are refused before they are decoded. Defaults to 67,108,864.
 
     Raises:
-        UserError: While loading: the file is missing, truncated or no image.
+        UserError: While loading, what :func:`sdp_plugin.image_files.read_image` raises.
     """
 
     PATH_KEY = 'img_path'
     CHANNELS = 3
 
-    def transform(self, results: dict) -> dict | None:
+    def __init__(self, max_pixels: int = MAX_PIXELS) -> None:
+        self.max_pixels = arguments.whole_number('max_pixels', max_pixels, 1)
+
+    def transform(self, results: dict) -> dict:
         """Load the image that ``results['img_path']`` names, or take it as it was decoded before."""
         image = results.get('decoded', {}).get(self.PATH_KEY)
-        if image is None:
-            return self._load(results)
-        results['img'] = image
-        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        results['img'] = self.decode(results[self.PATH_KEY]) if image is None else image
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         return results
 
     def decode(self, path: str) -> np.ndarray:
         """The image of a file, uint8, shape (H, W, 3), BGR."""
-        return self._load({self.PATH_KEY: path})['img']
+        return read_image(path, self.max_pixels)
 
-    def _load(self, results: dict) -> dict | None:
-        path = results['img_path']
-        try:
-            return super().transform(results)
-        except FileNotFoundError as error:
-            raise UserError(
-                'An image is missing.', looked_for=path, remedy='check data_root and that the data set is complete'
-            ) from error
-        # OpenCV's refusal reaches mmcv as None and us as an AssertionError; Pillow reports broken PNGs as SyntaxError.
-        except (AssertionError, OSError, SyntaxError, ValueError, cv2.error) as error:
-            raise UserError(
-                'An image cannot be decoded.',
-                looked_for='a complete image file',
-                found=path,
-                remedy='the file is truncated or no image: fetch it again',
-            ) from error
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(max_pixels={self.max_pixels})'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,8 @@ import numpy as np
 from defusedxml import ElementTree
 from mmcv.transforms import BaseTransform
 
-from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
+from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES, VOC_CLASSES
+from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.index_png import read_index_png
@@ -35,12 +37,20 @@ class LoadMask(BaseTransform):
 
     - gt_seg_map (np.uint8, shape (H, W); 255 is void)
 
+    Args:
+        num_classes (int): Values from 0 to ``num_classes - 1``, and 255, are allowed. Defaults to VOC's 21 classes.
+
     Raises:
-        UserError: If the file is missing or unreadable, is no index PNG, or is of another size than the image.
+        UserError: If the file is missing or unreadable, is no index PNG, holds a value that is no class, or is of
+            another size than the image.
     """
 
     PATH_KEY = 'seg_map_path'
     CHANNELS = 1
+
+    def __init__(self, num_classes: int = len(VOC_CLASSES)) -> None:
+        self.num_classes = arguments.whole_number('num_classes', num_classes, 1, IGNORE_INDEX)
+        self._checked: set[str] = set()
 
     def decode(self, path: str) -> np.ndarray:
         """The mask of a file, uint8, shape (H, W)."""
@@ -58,12 +68,15 @@ class LoadMask(BaseTransform):
                 found='{} x {} in {}'.format(*mask.shape, path),
                 remedy='use images and masks of the same release, scaled alike',
             )
+        if path not in self._checked:
+            check_classes(mask, self.num_classes, path)
+            self._checked.add(path)
         results['gt_seg_map'] = mask
         results.setdefault('seg_fields', []).append('gt_seg_map')
         return results
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
+        return f'{type(self).__name__}(num_classes={self.num_classes})'
 
 
 @TRANSFORMS.register_module()
@@ -93,9 +106,9 @@ class ClassLabelsFromMask(BaseTransform):
     """
 
     def __init__(self, background_index: int = 0, ignore_index: int = IGNORE_INDEX, keep_mask: bool = True) -> None:
-        self.background_index = background_index
-        self.ignore_index = ignore_index
-        self.keep_mask = keep_mask
+        self.background_index = arguments.whole_number('background_index', background_index, 0, IGNORE_INDEX)
+        self.ignore_index = arguments.whole_number('ignore_index', ignore_index, 0, IGNORE_INDEX)
+        self.keep_mask = arguments.flag('keep_mask', keep_mask)
 
     def transform(self, results: dict) -> dict:
         """Add the labels to the record."""
@@ -136,7 +149,7 @@ class LoadClassLabels(BaseTransform):
     """
 
     def __init__(self, classes: tuple[str, ...] = FOREGROUND_CLASSES) -> None:
-        self.classes = tuple(classes)
+        self.classes = arguments.names('classes', classes)
         self._index = {name: index for index, name in enumerate(self.classes)}
 
     def transform(self, results: dict) -> dict:
@@ -151,6 +164,28 @@ class LoadClassLabels(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(classes={self.classes})'
+
+
+def check_classes(mask: np.ndarray, num_classes: int, path: str | os.PathLike) -> None:
+    """Refuse a mask with values that are no class.
+
+    Args:
+        mask (np.ndarray): uint8, shape (H, W).
+        num_classes (int): Values from 0 to ``num_classes - 1``, and 255, are allowed.
+        path (str | os.PathLike): Its file, for the message.
+
+    Raises:
+        UserError: There is another value.
+    """
+    values = _values_of(mask)
+    strange = values[(values >= num_classes) & (values != IGNORE_INDEX)]
+    if len(strange):
+        raise UserError(
+            'A mask holds values that are no class.',
+            looked_for=f'0 to {num_classes - 1}, or {IGNORE_INDEX} where nobody knows',
+            found=f'{", ".join(map(str, strange[:5]))} in {path}',
+            remedy='correct the mask, or set num_classes of LoadMask and of the model',
+        )
 
 
 def _values_of(mask: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
 from sdp_plugin.datasets.hdf5_reading import ImageReader, open_images
+from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.registry import TRANSFORMS
 
 
@@ -42,8 +43,8 @@ class LoadPatch(BaseTransform):
     """
 
     def __init__(self, array: str = 'x', cache_dir: str | os.PathLike | None = None) -> None:
-        self.array = array
-        self.cache_dir = cache_dir
+        self.array = arguments.names('array', [array])[0]
+        self.cache_dir = arguments.folder('cache_dir', cache_dir)
         self._readers: dict[str, ImageReader] = {}
 
     def transform(self, results: dict) -> dict:

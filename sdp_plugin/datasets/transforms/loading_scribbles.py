@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets.transforms.loading_masks import IGNORE_INDEX, check_classes
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.index_png import read_index_png
@@ -68,16 +70,13 @@ class LoadScribbles(BaseTransform):
         class_names: Sequence[str] = VOC_TAGS,
         file_ignore_index: int = 255,
     ) -> None:
-        _check_choice('mode', mode, tuple(DRAWING_MODES))
-        _check_choice('unknown_tag', unknown_tag, ('error', 'skip'))
-        _check_choice('size_mismatch', size_mismatch, ('error', 'rescale'))
-        self.line_width = line_width
-        self.mode = mode
-        self.ignore_index = ignore_index
-        self.unknown_tag = unknown_tag
-        self.size_mismatch = size_mismatch
-        self.class_names = tuple(class_names)
-        self.file_ignore_index = file_ignore_index
+        self.line_width = arguments.number('line_width', line_width, 0.01, 9_999)
+        self.mode = arguments.choice('mode', mode, tuple(DRAWING_MODES))
+        self.ignore_index = arguments.whole_number('ignore_index', ignore_index, 0, IGNORE_INDEX)
+        self.unknown_tag = arguments.choice('unknown_tag', unknown_tag, ('error', 'skip'))
+        self.size_mismatch = arguments.choice('size_mismatch', size_mismatch, ('error', 'rescale'))
+        self.class_names = arguments.names('class_names', class_names)
+        self.file_ignore_index = arguments.whole_number('file_ignore_index', file_ignore_index, 0)
 
     def transform(self, results: dict) -> dict:
         """Add the map to ``results``."""
@@ -103,6 +102,7 @@ class LoadScribbles(BaseTransform):
     def _load_index_png(self, path: Path, shape: _Size, annotated_shape: _Size) -> np.ndarray:
         mask = read_index_png(path, self.file_ignore_index, self.ignore_index)
         self._check_size(path, mask.shape, annotated_shape)
+        check_classes(np.where(mask == self.ignore_index, np.uint8(IGNORE_INDEX), mask), len(self.class_names), path)
         if mask.shape == shape:
             return mask
         return cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST)
@@ -130,8 +130,3 @@ _LOADERS: dict[str, Callable[[LoadScribbles, Path, _Size, _Size], np.ndarray]] =
     '.xml': LoadScribbles._load_strokes,
     '.png': LoadScribbles._load_index_png,
 }
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise UserError(f'unknown {name} for LoadScribbles', looked_for=', '.join(choices), found=value)

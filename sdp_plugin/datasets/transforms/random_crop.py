@@ -7,7 +7,10 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.registry import TRANSFORMS
+
+PADDING_MODES = ('constant', 'edge', 'reflect', 'symmetric')
 
 
 @TRANSFORMS.register_module()
@@ -36,9 +39,9 @@ class RandomCrop(BaseTransform):
     """
 
     def __init__(self, crop_size: int | tuple[int, int], padding: int | tuple, padding_mode: str = 'reflect') -> None:
-        self.crop_size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
-        self.padding = padding if isinstance(padding, int) else tuple(padding)
-        self.padding_mode = padding_mode
+        self.crop_size = arguments.size('crop_size', crop_size)
+        self.padding = _padding(padding)
+        self.padding_mode = arguments.choice('padding_mode', padding_mode, PADDING_MODES)
 
     def transform(self, results: dict) -> dict:
         """Pad and crop the record's image."""
@@ -63,3 +66,9 @@ class RandomCrop(BaseTransform):
             f'{type(self).__name__}(crop_size={self.crop_size}, padding={self.padding}, '
             f"padding_mode='{self.padding_mode}')"
         )
+
+
+def _padding(value: object) -> int | tuple[int, ...]:
+    if isinstance(value, int):
+        return arguments.whole_number('padding', value, 0)
+    return tuple(arguments.whole_number('padding', side, 0) for side in arguments.numbers('padding', value, (2, 4), 0))

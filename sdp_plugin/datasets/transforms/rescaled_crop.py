@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.datasets.transforms.loading_strokes import StrokesToDraw
 from sdp_plugin.registry import TRANSFORMS
@@ -68,7 +69,7 @@ class RandomRescaledCrop(BaseTransform):
     ) -> None:
         self.rescale = RandomRescale(ratio_range)
         self.crop = RandomLabelledCrop(crop_size, min_labelled, max_tries, pad_val, ignore_index)
-        self.flip_prob = flip_prob
+        self.flip_prob = arguments.number('flip_prob', flip_prob, 0, 1)
 
     def transform(self, results: dict) -> dict:
         """Draw the parameters and make the crop."""

@@ -22,7 +22,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from sdp_plugin.datasets.hdf5_reading import read_images
-from sdp_plugin.memory import available_memory, readable_size
+from sdp_plugin.hardware import available_memory, cores, readable_size
 from sdp_plugin.transfer import on_device
 
 IMAGES_A_READ = 8192
@@ -194,7 +194,7 @@ def _fill(images: np.ndarray, records: Sequence[dict], transforms: Sequence[obje
         images[index] = image
 
     # Where the first transform reads HDF5, whose library serves one thread at a time, one thread does as well.
-    threads = 1 if 'h5_path' in records[0] else min(32, 2 * (os.cpu_count() or 1))
+    threads = 1 if 'h5_path' in records[0] else min(32, 2 * cores())
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(fill_one, range(len(records))):
             pass

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sdp_plugin.grid.progress import Progress
 from sdp_plugin.grid.worker import Shard, Stopped
+from sdp_plugin.hardware import cores
 
 POLL = 0.2
 GRACE = 30.0
@@ -94,7 +95,7 @@ def environment_of(number: int, count: int, gpus: Sequence[str]) -> dict[str, st
     """
     environment = {'CUDA_VISIBLE_DEVICES': gpus[number % len(gpus)]} if gpus else {}
     if 'OMP_NUM_THREADS' not in os.environ:
-        environment['OMP_NUM_THREADS'] = str(max((os.cpu_count() or 1) // count, 1))
+        environment['OMP_NUM_THREADS'] = str(max(cores() // count, 1))
     return environment
 
 

@@ -46,6 +46,18 @@ def test_mask_of_another_size_is_an_error(tmp_path, mask):
         LoadMask()(dict(seg_map_path=str(path), img_path='a.jpg', img_shape=(8, 6)))
 
 
+@pytest.mark.parametrize(('value', 'num_classes'), [(99, 21), (21, 21), (254, 21), (2, 2)])
+def test_a_class_that_there_is_not_is_an_error(tmp_path, mask, value, num_classes):
+    mask[mask == 15] = mask[mask == 20] = 1
+    mask[4, 4] = value
+    path = palette_png(tmp_path / 'mask.png', mask)
+    record = dict(seg_map_path=str(path), img_path='a.jpg', img_shape=(6, 8))
+    with pytest.raises(UserError, match=rf'(?s)no class.*0 to {num_classes - 1}.*{value} in .*mask\.png'):
+        LoadMask(num_classes)(record)
+    with pytest.raises(UserError, match='no class'):
+        LoadMask(num_classes)(record | dict(decoded=dict(seg_map_path=mask)))
+
+
 def test_missing_mask_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r'none\.png'):
         LoadMask()(dict(seg_map_path=str(tmp_path / 'none.png'), img_path='a.jpg', img_shape=(8, 6)))

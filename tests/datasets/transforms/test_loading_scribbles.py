@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
 from sdp_plugin.errors import UserError
@@ -113,7 +114,8 @@ def test_wrong_files(tmp_path):
     assert '.xml or .png' in str(raised.value)
 
 
-@pytest.mark.parametrize('arguments', [{'mode': 'x'}, {'unknown_tag': 'x'}, {'size_mismatch': 'x'}])
-def test_unknown_options_are_found_when_the_pipeline_is_built(arguments):
-    with pytest.raises(UserError, match=f'unknown {next(iter(arguments))}'):
-        LoadScribbles(**arguments)
+def test_an_index_png_of_a_class_that_there_is_not(tmp_path):
+    path = tmp_path / 'strokes.png'
+    Image.fromarray(np.array([[255, 3], [20, 21]], np.uint8)).save(path)
+    with pytest.raises(UserError, match=r'(?s)no class.*0 to 20.*21 in .*strokes\.png'):
+        LoadScribbles()(dict(scribble_path=str(path), img_shape=(2, 2)))

@@ -113,7 +113,7 @@ def test_workers_end_with_a_parent_that_is_killed(running):
 
 def test_each_worker_has_a_gpu_and_its_share_of_the_cores(monkeypatch):
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    monkeypatch.setattr(os, 'cpu_count', lambda: 8)
+    monkeypatch.setattr(processes, 'cores', lambda: 8)
     environments = [environment_of(number, 3, ['4', '7']) for number in range(3)]
     assert [values['CUDA_VISIBLE_DEVICES'] for values in environments] == ['4', '7', '4']
     assert {values['OMP_NUM_THREADS'] for values in environments} == {'2'}

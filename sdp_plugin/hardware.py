@@ -1,13 +1,39 @@
-"""How much memory is free: what decides between holding data in memory and mapping it from a file."""
+"""The machine that this process runs on: its cores, its processor, and how much memory is free."""
 
 from __future__ import annotations
 
 import math
 import os
+import platform
 from pathlib import Path
 
+_CPUINFO = Path('/proc/cpuinfo')
 _CGROUP = Path('/sys/fs/cgroup')
 _MEMINFO = Path('/proc/meminfo')
+
+
+def cores() -> int:
+    """Processor cores that this process may use: no more than its affinity (``taskset``, a batch system) lets it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def processor() -> str:
+    """The processor's name, or its kind where the system does not tell."""
+    return _cpuinfo('model name') or platform.machine()
+
+
+def processor_flags() -> frozenset[str]:
+    """What the processor can do, by Linux's names (``avx512_bf16``); empty where the system does not tell."""
+    return frozenset(_cpuinfo('flags').split())
+
+
+def _cpuinfo(key: str) -> str:
+    """What Linux says of the first core."""
+    try:
+        lines = _CPUINFO.read_text().splitlines()
+    except OSError:
+        return ''
+    return next((line.partition(':')[2].strip() for line in lines if line.partition(':')[0].strip() == key), '')
 
 
 def available_memory() -> int:

@@ -1,0 +1,110 @@
+"""Decoding image files that may be anything: 8-bit images come out, for the rest there is one clear error."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from sdp_plugin.errors import UserError
+
+# Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
+MAX_PIXELS = 2**26
+_MAX_BYTES = 2**30
+
+
+def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode an image file as OpenCV does: JPEG, PNG, TIFF, BMP or what else both OpenCV and Pillow know.
+
+    A file is decoded from memory as a whole: OpenCV then refuses a truncated one; given a path, it would return an
+    image that is partly grey. The TIFFs of the CRC data set (PackBits) decode as they do with Pillow. An opaque alpha
+    channel is left out.
+
+    Args:
+        path (str | os.PathLike): The file.
+        max_pixels (int): Larger images are refused before they are decoded.
+
+    Returns:
+        np.ndarray: uint8, shape (H, W, 3), BGR; the EXIF orientation is applied.
+
+    Raises:
+        UserError: The file is missing, cannot be read, is no regular file, is truncated or no image, is larger than
+            allowed, has transparent pixels, or more than 8 bits a channel.
+    """
+    data = _bytes_of(Path(path))
+    try:
+        _look_at_header(data, path, max_pixels)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except UserError:
+        raise
+    # Decoders raise whatever their parsing of a damaged file stumbles over.
+    except Exception as error:
+        raise _undecodable(path) from error
+    if image is None:
+        raise _undecodable(path)
+    if image.dtype != np.uint8:
+        raise UserError(
+            'An image has more than 8 bits a channel.',
+            looked_for='8 bits a channel',
+            found=f'{image.dtype} in {path}',
+            remedy='save it with 8 bits: how its values map to them is not for a reader to guess',
+        )
+    return image
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError('An image is no regular file.', found=path)
+        if status.st_size > _MAX_BYTES:
+            raise UserError('An image file is too large.', looked_for=f'at most {_MAX_BYTES:,} bytes', found=path)
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(
+            'An image is missing.', looked_for=path, remedy='check data_root and that the data set is complete'
+        ) from error
+    except OSError as error:
+        raise UserError('An image cannot be read.', found=error) from error
+
+
+def _look_at_header(data: bytes, path: str | os.PathLike, max_pixels: int) -> None:
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError as error:
+        if max_pixels > 2 * (Image.MAX_IMAGE_PIXELS or 0):
+            return  # whoever asks for more than Pillow opens is left to OpenCV and its limit
+        raise _too_large(path, error, max_pixels) from error
+    if image.width * image.height > max_pixels:
+        raise _too_large(path, f'{image.width:,} x {image.height:,} pixels', max_pixels)
+    if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
+        lowest, _ = image.convert('RGBA').getchannel('A').getextrema()
+        if lowest < 255:
+            raise UserError(
+                'An image has transparent pixels, whose colour nobody knows.',
+                found=path,
+                remedy='save it without an alpha channel',
+            )
+
+
+def _too_large(path: str | os.PathLike, found: object, max_pixels: int) -> UserError:
+    return UserError(
+        'An image has too many pixels.',
+        looked_for=f'at most {max_pixels:,} (max_pixels of LoadImage)',
+        found=f'{path}: {found}',
+        remedy='cut it into tiles, or raise the limit',
+    )
+
+
+def _undecodable(path: str | os.PathLike) -> UserError:
+    return UserError(
+        'An image cannot be decoded.',
+        looked_for='a complete image file',
+        found=path,
+        remedy='the file is truncated or no image: fetch it again',
+    )
