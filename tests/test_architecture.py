@@ -22,7 +22,7 @@ FLOORS = (
     ('scribbles', 'catalogue'),
     ('shipped',),
     ('settings', 'checkpoints'),
-    ('registry', 'transfer', 'hardware', 'files', 'image_files', 'hdf5', 'command_line'),
+    ('registry', 'transfer', 'hardware', 'files', 'image_files', 'hdf5', 'command_line', 'openmmlab'),
     ('errors',),
     ('__init__',),
 )
