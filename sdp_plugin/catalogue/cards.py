@@ -37,6 +37,7 @@ class DataCard:
         homepage (str): Where its authors describe it.
         downloads (tuple[Download, ...]): The published files.
         notes (tuple[str, ...]): What a user should know and the files do not tell.
+        mpp (float | None): Micrometres a pixel, or None where images are not of one resolution.
     """
 
     name: str
@@ -49,6 +50,7 @@ class DataCard:
     homepage: str
     downloads: tuple[Download, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    mpp: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.palette):

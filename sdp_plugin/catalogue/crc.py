@@ -41,6 +41,7 @@ CRC = DataCard(
         'CRC-Prim-HE-06 holds 590 of the 625 EMPTY tiles and CRC-Prim-HE-10 the other 35, so 50 examples a class '
         'cannot be drawn while CRC-Prim-HE-06 is held out.',
     ),
+    mpp=0.495,
 )
 
 CLASS_FOLDERS = tuple(f'{number:02}_{name}' for number, name in enumerate(CRC.classes, start=1))

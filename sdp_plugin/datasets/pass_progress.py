@@ -22,9 +22,9 @@ class PassProgress:
         self.done = 0
         self._started = self._told = time.monotonic()
 
-    def advance(self) -> None:
-        """One step more is done."""
-        self.done += 1
+    def advance(self, steps: int = 1) -> None:
+        """So many steps more are done."""
+        self.done += steps
         now = time.monotonic()
         if self.report is None or now - self._told < SECONDS_BETWEEN_REPORTS:
             return

@@ -14,7 +14,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
-from sdp_plugin.apis.predict import load_classifier, open_tiles, predict, write_predictions
+from sdp_plugin.apis.predict import load_classifier
+from sdp_plugin.apis.predict_tiles import open_tiles, predict, write_predictions
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import METRICS
 

@@ -8,6 +8,7 @@ group_pattern = None  # a regular expression whose first group is the patient or
 batch_size = 32
 num_workers = 2
 input_size = 224
+mpp = None  # micrometres a pixel of a tile once it is scaled to input_size; for whole slides
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
     dict(type='Resize', scale=input_size),
@@ -56,4 +57,4 @@ test_evaluator = [
     dict(type='sdp_plugin.BalancedAccuracy'),
     dict(type='sdp_plugin.AUROC')
 ]
-custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size)]
+custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size, mpp=mpp)]

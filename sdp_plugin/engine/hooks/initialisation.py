@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -51,15 +52,19 @@ class InitialisationHook(Hook):
 class ModelCardHook(Hook):
     """Write into each checkpoint what it takes to apply the classifier to new images.
 
-    ``meta['model_card']`` holds plain values: ``classes``, ``input_size`` (height, width), ``mean`` and ``std`` in
-    the order of the network's channels, ``channel_order`` ('rgb' or 'bgr') and ``sdp_plugin_version``.
+    ``meta['model_card']`` holds plain values: ``classes``, ``input_size`` (height, width), ``mpp`` (micrometres a pixel
+    of an image of that size, or None), ``mean`` and ``std`` in the order of the network's channels, ``channel_order``
+    ('rgb' or 'bgr') and ``sdp_plugin_version``.
 
     Args:
         input_size (int | Sequence[int]): Height and width of the images that the classifier is tested on, in pixels.
+        mpp (float | None): Micrometres a pixel of such an image. None takes what the data set's card says of its
+            images, scaled to ``input_size``. Defaults to None.
     """
 
-    def __init__(self, input_size: int | Sequence[int]) -> None:
+    def __init__(self, input_size: int | Sequence[int], mpp: float | None = None) -> None:
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+        self.mpp = mpp
 
     def before_train(self, runner: Runner) -> None:
         """Check that the classifier has an output for each class of the data set.
@@ -83,8 +88,15 @@ class ModelCardHook(Hook):
         checkpoint['meta']['model_card'] = dict(
             classes=list(runner.train_dataloader.dataset.metainfo['classes']),
             input_size=list(self.input_size),
+            mpp=self.mpp or self._mpp_of(runner.train_dataloader.dataset),
             mean=list(preprocessor.get('mean', ())),
             std=list(preprocessor.get('std', ())),
             channel_order='rgb' if preprocessor.get('to_rgb') or preprocessor.get('bgr_to_rgb') else 'bgr',
             sdp_plugin_version=__version__,
         )
+
+    def _mpp_of(self, dataset: BaseDataset) -> float | None:
+        card = getattr(getattr(dataset, 'collection', None), 'CARD', None)
+        if card is None or card.mpp is None or card.image_size is None:
+            return None
+        return card.mpp * card.image_size[0] / self.input_size[0]

@@ -15,6 +15,7 @@ from sdp_plugin.errors import UserError
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 CRC = 'finetune/resnet34_1xb32-200e_crc.py'
+TILES = 'finetune/resnet34_1xb32-100e_tile-folder.py'
 
 
 @pytest.fixture
@@ -97,12 +98,22 @@ def test_the_seed_makes_random_initialisations_differ_and_repeat(small_config):
     assert not torch.equal(first.backbone.conv1.weight, other.backbone.conv1.weight)
 
 
-@pytest.mark.parametrize(('config', 'size', 'first'), [(PCAM, [96, 96], 'normal'), (CRC, [150, 150], 'TUMOR')])
-def test_checkpoints_say_how_to_apply_them(small_config, tmp_path, config, size, first):
-    cfg = small_config(config, max_epochs=1)
+@pytest.mark.parametrize(
+    ('config', 'options', 'size', 'mpp', 'first'),
+    [
+        (PCAM, {}, [96, 96], 0.972, 'normal'),
+        (PCAM, {'input_size': 48}, [48, 48], 1.944, 'normal'),
+        (CRC, {}, [150, 150], 0.495, 'TUMOR'),
+        (TILES, {'input_size': 32}, [32, 32], None, '01_TUMOR'),
+        (TILES, {'input_size': 32, 'mpp': 0.5}, [32, 32], 0.5, '01_TUMOR'),
+    ],
+)
+def test_checkpoints_say_how_to_apply_them(small_config, tmp_path, config, options, size, mpp, first):
+    cfg = small_config(config, max_epochs=1, **options)
     train(cfg)
     card = load_checkpoint(tmp_path / 'run' / 'epoch_1.pth')['meta']['model_card']
     assert card['input_size'] == size
+    assert card['mpp'] == mpp
     assert card['classes'][0] == first
     assert len(card['classes']) == cfg.model.head.num_classes
     assert card['mean'] == [123.675, 116.28, 103.53]

@@ -1,0 +1,152 @@
+"""A classifier on tiles: a folder of images or an HDF5 file, a table and a contact sheet of what was predicted."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from sdp_plugin.apis.predict import Classifier
+from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES
+from sdp_plugin.datasets.transforms.loading_image import LoadImage
+from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
+from sdp_plugin.errors import UserError
+from sdp_plugin.files import atomic_path
+from sdp_plugin.hdf5 import images_of, open_file
+from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
+
+HDF5_SUFFIXES = ('.h5', '.hdf5')
+PREDICTIONS_FILE = 'predictions.csv'
+CONTACT_SHEET_FILE = 'contact_sheet.png'
+
+
+@dataclass(frozen=True)
+class TileSource:
+    """Named tiles, read one by one.
+
+    Args:
+        names (tuple[str, ...]): What the tiles are called in the output: paths relative to a folder, or positions.
+        records (tuple[dict, ...]): What ``load`` needs of each.
+        load (LoadImage | LoadPatch): The transform that reads a tile.
+    """
+
+    names: tuple[str, ...]
+    records: tuple[dict, ...]
+    load: LoadImage | LoadPatch
+
+    def read(self, position: int) -> np.ndarray:
+        """The tile at a position: BGR, uint8, shape (H, W, 3)."""
+        return self.load.transform(dict(self.records[position]))['img']
+
+
+def are_tiles(path: str | Path) -> bool:
+    """Whether :func:`open_tiles` is for this path: a folder or an HDF5 file."""
+    return Path(path).is_dir() or Path(path).suffix.lower() in HDF5_SUFFIXES
+
+
+def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
+    """Find the tiles in a folder, its subfolders included, or in an HDF5 file.
+
+    Args:
+        path (str | Path): The folder, or a file with an array of RGB images.
+        array (str): Name of the array in an HDF5 file: uint8, shape (N, H, W, 3). Defaults to ``'x'``.
+
+    Raises:
+        UserError: If there is nothing at the path, or no tile in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
+        if not files:
+            raise UserError('The folder holds no tiles.', looked_for=', '.join(IMAGE_SUFFIXES), found=path)
+        names = tuple(file.relative_to(path).as_posix() for file in files)
+        return TileSource(names, tuple(dict(img_path=str(file)) for file in files), LoadImage())
+    if path.is_file() and path.suffix.lower() in HDF5_SUFFIXES:
+        count = _count_patches(path, array)
+        names = tuple(str(index) for index in range(count))
+        return TileSource(names, tuple(dict(h5_path=str(path), h5_index=i) for i in range(count)), LoadPatch(array))
+    raise UserError(
+        'There are no tiles to classify.',
+        looked_for=f'a folder of images, or a file ending in {" or ".join(HDF5_SUFFIXES)}',
+        found=f'{path} ({"a file" if path.is_file() else "nothing"})',
+    )
+
+
+def _count_patches(path: Path, array: str) -> int:
+    with open_file(path) as file:
+        return len(images_of(file, array))
+
+
+def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> np.ndarray:
+    """Classify all tiles, with progress on the terminal. Tiles of another size are scaled to the classifier's.
+
+    Returns:
+        np.ndarray: Probabilities, float32, shape (N, C).
+    """
+    starts = range(0, len(tiles.names), batch_size)
+    scaled = 0
+    probabilities = []
+    for start in track(starts, description=f'classifying {len(tiles.names)} tiles'):
+        batch = [tiles.read(i) for i in range(start, min(start + batch_size, len(tiles.names)))]
+        scaled += sum(tile.shape[:2] != classifier.input_size for tile in batch)
+        probabilities.append(classifier.probabilities([_fit(tile, classifier.input_size) for tile in batch]))
+    if scaled:
+        height, width = classifier.input_size
+        print(f'note: {scaled} of {len(tiles.names)} tiles were scaled to the {width} x {height} pixels of training')
+    return np.concatenate(probabilities)
+
+
+def _fit(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    # Bilinear, as the test pipelines of our configs scale.
+    return tile if tile.shape[:2] == size else cv2.resize(tile, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def write_predictions(
+    out: str | os.PathLike, tiles: TileSource, classes: tuple[str, ...], probabilities: np.ndarray, shown: int = 16
+) -> tuple[Path, Path]:
+    """Write a CSV of all probabilities and a contact sheet of the most and the least certain tiles.
+
+    Args:
+        out (str | os.PathLike): Folder for both.
+        tiles (TileSource): The tiles.
+        classes (tuple[str, ...]): Class names.
+        probabilities (np.ndarray): Shape (N, C).
+        shown (int): Tiles in each half of the sheet. Defaults to 16.
+
+    Returns:
+        tuple[Path, Path]: The CSV and the contact sheet.
+    """
+    table, sheet = Path(out) / PREDICTIONS_FILE, Path(out) / CONTACT_SHEET_FILE
+    with atomic_path(table) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(['tile', 'predicted', 'probability', *classes])
+        writer.writerows(_rows(tiles, classes, probabilities))
+    by_certainty = np.argsort(-probabilities.max(axis=1), kind='stable')
+    # With few tiles neither half shows what the other shows.
+    shown = min(shown, (len(by_certainty) + 1) // 2)
+    blocks = [
+        _block(f'Most certain ({shown} of {len(by_certainty)})', by_certainty[:shown], tiles, classes, probabilities),
+        _block('Least certain', by_certainty[shown:][::-1][:shown], tiles, classes, probabilities),
+    ]
+    save_contact_sheet([block for block in blocks if block.tiles], sheet)
+    return table, sheet
+
+
+def _rows(tiles: TileSource, classes: tuple[str, ...], probabilities: np.ndarray) -> Iterator[list[str]]:
+    for name, row in zip(tiles.names, probabilities, strict=True):
+        best = int(row.argmax())
+        yield [name, classes[best], f'{row[best]:.6f}', *(f'{value:.6f}' for value in row)]
+
+
+def _block(
+    title: str, positions: np.ndarray, tiles: TileSource, classes: tuple[str, ...], probabilities: np.ndarray
+) -> TileBlock:
+    images = [cv2.cvtColor(tiles.read(int(i)), cv2.COLOR_BGR2RGB) for i in positions]
+    captions = [f'{classes[probabilities[i].argmax()]}\n{probabilities[i].max():.3f}' for i in positions]
+    return TileBlock(title, images, captions)
