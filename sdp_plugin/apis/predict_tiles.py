@@ -102,6 +102,11 @@ def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> 
     return np.concatenate(probabilities)
 
 
+def first_tiles(tiles: TileSource, classifier: Classifier, count: int) -> list[np.ndarray]:
+    """The first tiles, scaled to the classifier's size: BGR, uint8, shape (H, W, 3) each."""
+    return [_fit(tiles.read(position), classifier.input_size) for position in range(min(count, len(tiles.names)))]
+
+
 def _fit(tile: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     # Bilinear, as the test pipelines of our configs scale.
     return tile if tile.shape[:2] == size else cv2.resize(tile, size[::-1], interpolation=cv2.INTER_LINEAR)
