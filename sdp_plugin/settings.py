@@ -59,6 +59,7 @@ PLACES: dict[str, tuple[Place, ...]] = {
         Place('test_dataloader.dataset.pipeline.Resize.scale'),
         Place('custom_hooks.ModelCardHook.input_size'),
     ),
+    'mpp': (Place('custom_hooks.ModelCardHook.mpp'),),
     'seed': (Place('randomness.seed'), Place('train_dataloader.dataset.seed')),
     'initialisation': (Place('default_hooks.initialisation.checkpoint'),),
     'batch_norm_images': (Place('default_hooks.initialisation.batch_norm_images'),),
