@@ -56,6 +56,7 @@ CASES = [
     (SCRIBBLES, 'compile_backbone', True, {'default_hooks.prepare_model.compile_backbone': True}),
     (OWN, 'num_classes', 5, {'model.head.num_classes': 5, 'data_preprocessor.num_classes': 5}),
     (OWN, 'group_pattern', 'S(.)', {f'{part}_dataloader.dataset.group_pattern': 'S(.)' for part in ('train', 'test')}),
+    (OWN, 'mpp', 0.5, {'custom_hooks.0.mpp': 0.5}),
     (
         OWN,
         'input_size',

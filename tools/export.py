@@ -22,11 +22,12 @@ import sys
 from sdp_plugin.apis.export import CONFIG_FILE, export
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import first_tiles, open_tiles
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a fine-tuning by tools/train.py')
     parser.add_argument('out', help='folder to write to')
     parser.add_argument('--tiles', help='folder or HDF5 file of real tiles to compare on; 32 of them are taken')
