@@ -45,9 +45,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--dry-run', action='store_true', help='print what happens to each tensor and write nothing')
     parser.add_argument('--no-verify', dest='verify', action='store_false', help='skip the comparison of features')
-    parser.add_argument(
-        '--trust', action='store_true', help='let the checkpoint run code while it is read; only for files you trust'
-    )
+    parser.add_argument('--trust', action='store_true', help='let the checkpoint run code; only for files you trust')
     return parser.parse_args()
 
 

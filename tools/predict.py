@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', default='predictions', help='folder to write to (default: %(default)s)')
     parser.add_argument('--batch-size', type=_positive, default=64, help='tiles at once (default: %(default)s)')
     parser.add_argument('--shown', type=int, default=16, help='tiles in a block of the sheet (default: %(default)s)')
-    parser.add_argument('--trust', action='store_true', help='let the checkpoint run code while it is read')
+    parser.add_argument('--trust', action='store_true', help='let the checkpoint run code; only for files you trust')
     tiles = parser.add_argument_group('tiles')
     tiles.add_argument('--array', default='x', help='name of the array in an HDF5 file (default: %(default)s)')
     slides = parser.add_argument_group('slides')

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.device import get_device
-from mmengine.registry import DefaultScope
 from mmpretrain.models import ImageClassifier
-from mmpretrain.registry import MODELS
 from scipy.special import softmax
 
+from sdp_plugin.checkpoints.building import build_model
 from sdp_plugin.checkpoints.reading import config_of, load_checkpoint
 from sdp_plugin.errors import UserError
 
@@ -61,7 +60,7 @@ def load_classifier(path: str | Path, trusted: bool = False) -> Classifier:
 
     Args:
         path (str | Path): A checkpoint of a fine-tuning.
-        trusted (bool): Whether the file may run code while it is read. Defaults to False.
+        trusted (bool): Whether the file may run code while it is read and built. Defaults to False.
 
     Raises:
         UserError: If the file is no checkpoint, or none of a fine-tuning by this plugin.
@@ -79,8 +78,7 @@ def load_classifier(path: str | Path, trusted: bool = False) -> Classifier:
     model_cfg = dict(cfg.model)
     if 'data_preprocessor' in cfg:
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(model_cfg)
+    model = build_model(model_cfg, 'mmpretrain', trusted)
     try:
         model.load_state_dict(checkpoint['state_dict'], strict=True)
     except RuntimeError as error:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Mapping
 from importlib import import_module
@@ -18,7 +19,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
-from sdp_plugin.checkpoints import unpickling
+from sdp_plugin.checkpoints.torch_files import check_archive, read_torch_file
+from sdp_plugin.checkpoints.unpickling import ForbiddenGlobalError
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
 
@@ -27,6 +29,7 @@ STATE_DICT_KEYS = ('state_dict', 'model')
 
 SAFETENSORS = '.safetensors'
 
+_URL = re.compile(r'[A-Za-z][\w+.:-]*://')
 _NAMED_NUMBERS = {'inf': math.inf, 'nan': math.nan}
 
 
@@ -37,24 +40,28 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
         path: A file that ``torch.save`` wrote: a Runner checkpoint, ``{'state_dict': ...}`` or a bare state dict; or
             a ``.safetensors`` file, whose metadata (JSON values) become ``meta``.
         trusted: Whether to read it with the unrestricted pickle, which can run any code that the file contains.
-        map_location: The device of its tensors, as in :func:`torch.load`.
+        map_location: The device of its tensors, as in :func:`torch.load`; its functions are for trusted files.
 
     Raises:
         UserError: If there is no such file, if it is no checkpoint or a damaged one, or if reading it would need a
-            class or function outside the fixed list (see :mod:`sdp_plugin.checkpoints.unpickling`).
+            class or function outside the fixed table (see :mod:`sdp_plugin.checkpoints.unpickling`).
     """
     path = Path(path).expanduser()
     _check_is_checkpoint_file(path)
     try:
+        # Places alone, of all that torch.load takes.
+        device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
         if path.suffix == SAFETENSORS:
-            return _load_safetensors(path, map_location)
+            return _load_safetensors(path, device)
         if trusted:
+            if zipfile.is_zipfile(path):
+                check_archive(path)
             checkpoint = torch.load(path, map_location=map_location, weights_only=False)
         else:
-            checkpoint = torch.load(path, map_location=map_location, pickle_module=unpickling, weights_only=False)
+            checkpoint = read_torch_file(path, device)
     except UserError:
         raise
-    except unpickling.ForbiddenGlobalError as error:
+    except ForbiddenGlobalError as error:
         raise UserError(
             f'{path} was not read: it could run code.',
             looked_for='tensors, numbers, text and the plain containers of a training checkpoint',
@@ -133,7 +140,7 @@ def config_of(checkpoint: Mapping[str, Any]) -> Config:
         )
     try:
         return Config(parse_config_text(text))
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise UserError(
             "The checkpoint's config cannot be read without executing it.",
             looked_for='assignments of plain values in Python syntax',
@@ -192,13 +199,29 @@ def sha256_of(path: str | os.PathLike) -> str:
 
 
 def register_safe_loader() -> None:
-    """Make mmengine read local checkpoints with :func:`load_checkpoint`: ``load_from``, ``resume``, ``init_cfg``."""
-    CheckpointLoader.register_scheme('', load_from_file, force=True)
+    """Make mmengine read all checkpoints with :func:`load_checkpoint`: ``load_from``, ``resume``, ``init_cfg``."""
+    for prefix in ('', *CheckpointLoader._schemes):
+        CheckpointLoader.register_scheme(prefix, load_from_file, force=True)
 
 
-def load_from_file(filename: str, map_location: Any = None) -> dict:
-    """Read a local checkpoint for mmengine, which names a loader in its log by what follows ``load_from_``."""
-    return load_checkpoint(filename, map_location=map_location)
+def load_from_file(filename: str, map_location: Any = None, **_: Any) -> dict:
+    """Read a local checkpoint for mmengine, which names a loader in its log by what follows ``load_from_``.
+
+    Raises:
+        UserError: As :func:`load_checkpoint` does, and if ``filename`` is a URL.
+    """
+    if _URL.match(str(filename)):
+        raise UserError(
+            'Checkpoints are read from files alone; nothing is fetched unasked.',
+            looked_for='a local file',
+            found=filename,
+            remedy='download it, compare its digest with the one that its source states, and name the file',
+        )
+    checkpoint = load_checkpoint(filename, map_location=map_location)
+    if isinstance(checkpoint.get('meta'), dict):
+        # mmengine executes this text when it resumes; no version of it writes one (the config is in meta['cfg']).
+        checkpoint['meta'].pop('config', None)
+    return checkpoint
 
 
 def _check_is_checkpoint_file(path: Path) -> None:
@@ -228,10 +251,8 @@ def _save_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
     _safetensors('safetensors.torch').save_file(tensors, path, metadata={'format': 'pt', **metadata})
 
 
-def _load_safetensors(path: Path, map_location: Any) -> dict:
-    # safetensors knows places, not the functions that torch.load also takes.
-    device = str(map_location) if isinstance(map_location, (str, torch.device)) else 'cpu'
-    with _safetensors('safetensors').safe_open(path, framework='pt', device=device) as file:
+def _load_safetensors(path: Path, device: str | torch.device) -> dict:
+    with _safetensors('safetensors').safe_open(path, framework='pt', device=str(device)) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata() or {}
     return {

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
+from sdp_plugin.checkpoints.building import check_model_config
 from sdp_plugin.checkpoints.reading import config_of, load_checkpoint, sha256_of, state_dict_of
 from sdp_plugin.conversion.architectures import Statement, reservation, stated
 from sdp_plugin.conversion.convert import Record, shortened
@@ -105,11 +106,14 @@ def read_source(
             found=f'--architecture {architecture}, and {f"--config {config}" if config else "the config in the file"}',
         )
     cfg = read_config(config) if config else config_of(checkpoint)
+    trunk = trunk_of_model(cfg)
+    if not (config or trusted):
+        check_model_config(trunk.config)
     state, dropped = _parted(tensors, TRUNK_PREFIX, MODEL_PARTS)
     return Source(
         path=path,
         sha256=sha256_of(path),
-        trunk=trunk_of_model(cfg),
+        trunk=trunk,
         state=state,
         dropped=dropped,
         normalisation=_normalisation(cfg),
