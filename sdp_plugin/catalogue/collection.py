@@ -101,6 +101,17 @@ class Collection(ABC):
             UserError: It cannot.
         """
 
+    def read_some(self, found: Any, count: int) -> None:  # noqa: B027 (nobody knows how to read others' files)
+        """Read some of the images that are asked for, evenly spread, so that a broken one is found early.
+
+        Args:
+            found (Any): What :meth:`read` returned.
+            count (int): How many at most.
+
+        Raises:
+            UserError: One cannot be read.
+        """
+
     @contextmanager
     def accessing(self) -> Iterator[None]:
         """Turn errors of the operating system into one that says which file is in the way.
@@ -121,6 +132,11 @@ class Collection(ABC):
     def positions(self, found: Any) -> np.ndarray | None:
         """Where in what was found the chosen part is; None where two parts of the same files may share images."""
         return None
+
+
+def evenly(number: int, count: int) -> np.ndarray:
+    """Up to ``count`` positions from 0 to ``number - 1``, evenly spread, int64."""
+    return np.unique(np.linspace(0, number - 1, min(number, count)).astype(np.int64))
 
 
 def existing_folder(path: str | Path, holds: str) -> Path:

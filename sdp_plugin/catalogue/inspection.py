@@ -113,14 +113,14 @@ def obstacle(cfg: Mapping[str, Any]) -> str | None:
     """
     try:
         absent = [part for part, dataset in _datasets_of(cfg) if fingerprint(dataset) == ABSENT]
-        check_run(cfg, without=absent)
+        check_run(cfg, without=absent, images=0)
     except UserError as error:
         return '; '.join(' '.join(line.split()) for line in str(error).splitlines())
     return None
 
 
-def check_run(cfg: Mapping[str, Any], without: Container[str] = ()) -> None:
-    """Check all that a training and its test need of data, before the first iteration: in milliseconds.
+def check_run(cfg: Mapping[str, Any], without: Container[str] = (), images: int = 500) -> None:
+    """Check all that a training and its test need of data, before the first iteration: in about a second.
 
     Files, splits, folds and draws; that the training part and the test share no tile; that all parts and the model
     have the same classes; that the metrics fit the labels. Data sets of others are only checked against the rest.
@@ -128,6 +128,7 @@ def check_run(cfg: Mapping[str, Any], without: Container[str] = ()) -> None:
     Args:
         cfg (Mapping[str, Any]): A resolved config, with ``train_dataloader``, ``test_dataloader`` and so on.
         without (Container[str]): Parts (``'train'``, ``'val'``, ``'test'``) to pass over.
+        images (int): So many images of the test, evenly spread, are decoded. Defaults to 500.
 
     Raises:
         UserError: Something is missing or does not fit; it says in which part.
@@ -138,6 +139,9 @@ def check_run(cfg: Mapping[str, Any], without: Container[str] = ()) -> None:
             with _naming(part):
                 collections[part] = collection_of(dataset)
                 _check(collections[part])
+                if part != 'train' and images:
+                    with collections[part].accessing():
+                        collections[part].read_some(_found(collections[part].whole()), images)
     classes = {part: _class_names(cfg, part, collection) for part, collection in collections.items()}
     _check_same_classes({part: names for part, names in classes.items() if names})
     for part in ('val', 'test'):

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from sdp_plugin.catalogue.cards import DataCard, Download
-from sdp_plugin.catalogue.collection import existing_folder
+from sdp_plugin.catalogue.collection import evenly, existing_folder
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
 from sdp_plugin.hdf5 import array_of, images_of, open_file, reading
@@ -92,11 +92,19 @@ class PCam(TileCollection):
 
     def content(self, found: Tiles) -> Iterable[object]:
         """Their number, all labels, and some patches, evenly spread."""
-        positions = np.unique(np.linspace(0, len(found) - 1, _SAMPLED_PATCHES).astype(np.int64))
-        path = Path(found.sources[0]['h5_path'])
-        with open_file(path) as file, reading(path):
-            patches = array_of(file, 'x')
-            return [len(found), found.labels, np.stack([patches[int(position)] for position in positions])]
+        return [len(found), found.labels, _some_patches(found, _SAMPLED_PATCHES)]
+
+    def read_some(self, found: Tiles, count: int) -> None:
+        """Read some patches, which lie in as many chunks of a compressed file."""
+        _some_patches(found, min(count, _SAMPLED_PATCHES))
+
+
+def _some_patches(found: Tiles, count: int) -> np.ndarray:
+    """Up to ``count`` patches, evenly spread over the file, uint8 of shape (N, 96, 96, 3)."""
+    path = Path(found.sources[0]['h5_path'])
+    with open_file(path) as file, reading(path):
+        patches = array_of(file, 'x')
+        return np.stack([patches[int(position)] for position in evenly(len(found), count)])
 
 
 @lru_cache(maxsize=4)

@@ -14,11 +14,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from sdp_plugin.catalogue.collection import existing_folder
+from sdp_plugin.catalogue.collection import evenly, existing_folder
 from sdp_plugin.catalogue.folds import check_fold, grouped_folds, stratified_folds
 from sdp_plugin.catalogue.subsets import check_seed
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
+from sdp_plugin.image_files import read_image
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff'})
 HOLDS = 'a folder for each class'
@@ -112,6 +113,12 @@ class FoldedTiles(TileCollection):
             found.keys, found.labels.tobytes(), self.num_folds, self.fold_seed, self.pattern, self.class_names
         )
         return np.flatnonzero(folds == self.fold if self.split == 'test' else folds != self.fold)
+
+    def read_some(self, found: Tiles, count: int) -> None:
+        """Decode some of the split's tiles."""
+        positions = self.positions(found)
+        for position in positions[evenly(len(positions), count)]:
+            read_image(found.sources[position]['img_path'])
 
     @property
     def draw_of(self) -> str:

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from sdp_plugin.catalogue.cards import DataCard, Download
-from sdp_plugin.catalogue.collection import Collection
+from sdp_plugin.catalogue.collection import Collection, evenly
 from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
+from sdp_plugin.image_files import read_image
 
 VOC_CLASSES = (
     *('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus'),
@@ -152,6 +153,12 @@ class VOCFiles(Collection):
             for image_id, files in found.items()
             for key, path in files.items()
         )
+
+    def read_some(self, found: dict[str, dict[str, str]], count: int) -> None:
+        """Decode some of the images."""
+        images = [files['img_path'] for files in found.values() if 'img_path' in files]
+        for position in evenly(len(images), count):
+            read_image(images[position])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ import h5py
 import numpy as np
 
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
+from sdp_plugin.datasets.hdf5_layout import layout_of
 from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
 from sdp_plugin.hardware import available_memory, readable_size
@@ -38,52 +38,6 @@ _PASS_BYTES = 64 * 2**20
 _CHUNK_CACHE_BYTES = 64 * 2**20
 # Up to this size each process may hold the decoded array; a cache file would save nothing worth its clutter.
 _SMALL_BYTES = 256 * 10**6
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How an array of images is stored.
-
-    Args:
-        num_images (int): N.
-        image_shape (tuple[int, int, int]): (H, W, 3).
-        chunk (tuple[int, int, int, int] | None): Shape of a chunk; None for an array that is not chunked.
-        compression (str): The filters of the chunks, or nothing.
-        offsets (np.ndarray | None): Where each image begins in the file, in bytes, int64 of shape (N,); None unless
-            every image lies in one piece.
-    """
-
-    num_images: int
-    image_shape: tuple[int, int, int]
-    chunk: tuple[int, int, int, int] | None
-    compression: str
-    offsets: np.ndarray | None
-
-    @property
-    def image_bytes(self) -> int:
-        """Bytes of one image."""
-        return int(np.prod(self.image_shape))
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all images, decoded."""
-        return self.num_images * self.image_bytes
-
-    @property
-    def images_a_row(self) -> int:
-        """Images that lie in one row of chunks, which can only be read together."""
-        return self.chunk[0] if self.chunk else 1
-
-    @property
-    def num_rows(self) -> int:
-        """Rows of chunks in the array."""
-        return -(-self.num_images // self.images_a_row)
-
-    def __str__(self) -> str:
-        if self.chunk is None:
-            return 'contiguous'
-        shape = ' x '.join(map(str, self.chunk))
-        return f'in chunks of {shape}, {self.compression}' if self.compression else f'in chunks of {shape}'
 
 
 def open_images(
@@ -152,7 +106,7 @@ class ImageReader:
         self.store = store
         self.report = report
         with open_file(path) as file:
-            self.layout = _layout_of(images_of(file, name), path)
+            self.layout = layout_of(images_of(file, name))
         self._forget()
 
     def _forget(self) -> None:
@@ -371,48 +325,3 @@ class ImageReader:
         self._process = os.getpid()
         if self._decoded_at is not None and self._decoded_at.is_file():
             self._decoded = np.load(self._decoded_at, mmap_mode='r')
-
-
-def _layout_of(images: h5py.Dataset, path: Path) -> Layout:
-    return Layout(
-        num_images=images.shape[0],
-        image_shape=images.shape[1:],
-        chunk=images.chunks,
-        compression=_filters_of(images),
-        offsets=_offsets_of(images, path),
-    )
-
-
-def _filters_of(images: h5py.Dataset) -> str:
-    properties = images.id.get_create_plist()
-    names = (properties.get_filter(i)[3].decode() for i in range(properties.get_nfilters()))
-    return ' + '.join('gzip' if name == 'deflate' else name for name in names)
-
-
-def _offsets_of(images: h5py.Dataset, path: Path) -> np.ndarray | None:
-    image_bytes = int(np.prod(images.shape[1:]))
-    if images.chunks is None:
-        # None also for arrays in other files, or of which nothing was ever written.
-        start = images.id.get_offset()
-        offsets = None if start is None else start + image_bytes * np.arange(len(images), dtype=np.int64)
-    elif images.chunks[1:] == images.shape[1:] and not _filters_of(images):
-        offsets = _offsets_in_chunks(images, image_bytes)
-    else:
-        offsets = None
-    if offsets is None or offsets.max() + image_bytes > path.stat().st_size:
-        return None
-    return offsets
-
-
-def _offsets_in_chunks(images: h5py.Dataset, image_bytes: int) -> np.ndarray | None:
-    num_images, images_a_chunk = len(images), images.chunks[0]
-    starts = np.full(-(-num_images // images_a_chunk), -1, dtype=np.int64)
-
-    def note(chunk: h5py.h5d.StoreInfo) -> None:
-        starts[chunk.chunk_offset[0] // images_a_chunk] = chunk.byte_offset
-
-    images.id.chunk_iter(note)
-    if (starts < 0).any():  # a chunk that was never written
-        return None
-    chunk, within = np.divmod(np.arange(num_images, dtype=np.int64), images_a_chunk)
-    return starts[chunk] + within * image_bytes

@@ -259,6 +259,40 @@ def test_what_the_test_needs_is_checked_before_the_training(small_data, name):
         check_run(config_of(small_data.crc))
 
 
+def spoil_a_tile(roots):
+    path = max((roots['crc'] / CLASS_FOLDERS[3]).iterdir())
+    path.write_bytes(path.read_bytes()[:-9])
+    return crc(roots['crc'], num_folds=None, split='test')
+
+
+def spoil_patches(roots):
+    path = roots['pcam'] / 'camelyonpatch_level_2_split_test_x.h5'
+    with h5py.File(path) as file:
+        patches = file['x'][:]
+    with h5py.File(path, 'w') as file:
+        file.create_dataset('x', data=patches, chunks=(1, 96, 96, 3), compression='gzip')
+        start = file['x'].id.get_chunk_info(3).byte_offset
+    content = bytearray(path.read_bytes())
+    content[start + 2 : start + 30] = bytes(28)
+    path.write_bytes(content)
+    return pcam(roots['pcam'], split='test')
+
+
+def spoil_an_image(roots):
+    min((roots['voc'] / 'JPEGImages').iterdir()).write_text('<html>')
+    return voc(roots['voc'])
+
+
+@pytest.mark.parametrize('spoil', [spoil_a_tile, spoil_patches, spoil_an_image])
+def test_a_broken_test_file_is_found_before_the_training(small_data, copied, spoil):
+    train = pcam(small_data.pcam) if spoil is spoil_patches else {}
+    broken = spoil(copied)
+    cfg = dict(test_dataloader=dict(dataset=broken)) | (run(train) if train else {})
+    with pytest.raises(UserError, match=r'(?s)test_dataloader cannot be used.*(cannot be decoded|no HDF5 file)'):
+        check_run(cfg)
+    assert obstacle(cfg) is None  # a plan does not open hundreds of files
+
+
 def test_a_fitting_run_passes(small_data):
     metrics = [dict(type='Accuracy', topk=(1, 5)), dict(type='sdp_plugin.AUROC'), dict(type='of.somebody.Else')]
     model = dict(head=dict(num_classes=8), backbone=dict(num_classes=3))

@@ -1,12 +1,11 @@
 # Kather's colorectal tiles, eight classes: a few labelled tiles a class from nine folds, tested on the tenth.
+_base_ = './tiles.py'
 data_root = 'data/Kather_texture_2016_image_tiles_5000'
 num_classes = 8
 examples_per_class = 12
 num_folds = 10
 fold = 0
 group_by = 'none'  # 'source_image' never splits a source image between folds
-batch_size = 32
-num_workers = 2
 input_size = 150
 train_pipeline = [
     dict(type='sdp_plugin.LoadImage'),
@@ -23,37 +22,20 @@ test_pipeline = [
     dict(type='PackInputs')
 ]
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.CRCDataset',
         data_root=data_root,
-        split='train',
         num_folds=num_folds,
         fold=fold,
         group_by=group_by,
         examples_per_class=examples_per_class,
-        seed=0,
         pipeline=train_pipeline))
 test_dataloader = dict(
-    batch_size=128,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='sdp_plugin.CRCDataset',
         data_root=data_root,
-        split='test',
         num_folds=num_folds,
         fold=fold,
         group_by=group_by,
-        test_mode=True,
         pipeline=test_pipeline))
-test_evaluator = [
-    dict(type='Accuracy', topk=(1, )),
-    dict(type='sdp_plugin.BalancedAccuracy'),
-    dict(type='sdp_plugin.AUROC')
-]
 custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size)]

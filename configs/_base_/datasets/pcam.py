@@ -1,9 +1,8 @@
 # PatchCamelyon: a few labelled patches a class to train on, all of the test split to test on.
+_base_ = './tiles.py'
 data_root = 'data/pcam'
 num_classes = 2
 examples_per_class = 1000
-batch_size = 32
-num_workers = 2
 input_size = 96
 train_pipeline = [
     dict(type='sdp_plugin.LoadPatch'),
@@ -20,27 +19,11 @@ test_pipeline = [
     dict(type='PackInputs')
 ]
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.PCamDataset',
         data_root=data_root,
-        split='train',
         examples_per_class=examples_per_class,
-        seed=0,
         pipeline=train_pipeline))
 test_dataloader = dict(
-    batch_size=128,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='sdp_plugin.PCamDataset', data_root=data_root, split='test', test_mode=True, pipeline=test_pipeline))
-test_evaluator = [
-    dict(type='Accuracy', topk=(1, )),
-    dict(type='sdp_plugin.BalancedAccuracy'),
-    dict(type='sdp_plugin.AUROC')
-]
+    dataset=dict(type='sdp_plugin.PCamDataset', data_root=data_root, pipeline=test_pipeline))
 custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size)]

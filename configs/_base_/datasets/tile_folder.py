@@ -1,12 +1,11 @@
 # Your own tiles: a folder with one folder of images a class. Two of three tiles to train on, the third to test on.
+_base_ = './tiles.py'
 data_root = 'data/my_tiles'
 num_classes = 2
 examples_per_class = None  # all; or a number
 num_folds = 3
 fold = 0
 group_pattern = None  # a regular expression whose first group is the patient or slide in a tile's path
-batch_size = 32
-num_workers = 2
 input_size = 224
 mpp = None  # micrometres a pixel of a tile once it is scaled to input_size; for whole slides
 train_pipeline = [
@@ -24,37 +23,21 @@ test_pipeline = [
     dict(type='PackInputs')
 ]
 train_dataloader = dict(
-    batch_size=batch_size,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='sdp_plugin.TileFolderDataset',
         data_root=data_root,
-        split='train',
         num_folds=num_folds,
         fold=fold,
         group_pattern=group_pattern,
         examples_per_class=examples_per_class,
-        seed=0,
         pipeline=train_pipeline))
 test_dataloader = dict(
     batch_size=64,
-    num_workers=num_workers,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='sdp_plugin.TileFolderDataset',
         data_root=data_root,
-        split='test',
         num_folds=num_folds,
         fold=fold,
         group_pattern=group_pattern,
-        test_mode=True,
         pipeline=test_pipeline))
-test_evaluator = [
-    dict(type='Accuracy', topk=(1, )),
-    dict(type='sdp_plugin.BalancedAccuracy'),
-    dict(type='sdp_plugin.AUROC')
-]
 custom_hooks = [dict(type='sdp_plugin.ModelCardHook', input_size=input_size, mpp=mpp)]

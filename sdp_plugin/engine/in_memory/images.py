@@ -21,7 +21,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
-from sdp_plugin.datasets.hdf5_reading import read_images
+from sdp_plugin.datasets.hdf5_reading import open_images
 from sdp_plugin.hardware import available_memory, cores, readable_size
 from sdp_plugin.transfer import on_device
 
@@ -216,8 +216,9 @@ def _fill_from_hdf5(images: np.ndarray, records: Sequence[dict], array: str) -> 
     first = 0
     for path, of_file in itertools.groupby(records, lambda record: record['h5_path']):
         indices = np.array([record['h5_index'] for record in of_file])
+        reader = open_images(path, array)
         for start in range(0, len(indices), IMAGES_A_READ):
-            stored = read_images(path, indices[start : start + IMAGES_A_READ], array)
+            stored = reader.read_once(indices[start : start + IMAGES_A_READ])
             _check_size(stored.shape[1:], images)
             # OpenCV turns the channels round ten times as fast as NumPy, and without a copy.
             target = images[first : first + len(stored)]

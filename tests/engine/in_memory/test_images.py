@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
+from sdp_plugin.datasets import hdf5_reading
+from sdp_plugin.datasets.hdf5_layout import layout_of
+from sdp_plugin.datasets.hdf5_reading import ImageReader
 from sdp_plugin.datasets.tile_datasets import CRCDataset, PCamDataset, TileFolderDataset
 from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.in_memory.images import DoesNotFitError, clear_cache, images_in_memory
@@ -80,7 +84,7 @@ def test_files_of_different_image_sizes_are_refused(folders, monkeypatch):
     dataset = of_two_files(folders)
     sizes = iter([96, 48])
     monkeypatch.setattr(
-        in_memory, 'read_images', lambda path, indices, array: np.zeros((len(indices), next(sizes), 96, 3), np.uint8)
+        ImageReader, 'read_once', lambda reader, indices: np.zeros((len(indices), next(sizes), 96, 3), np.uint8)
     )
     with pytest.raises(DoesNotFitError, match='different sizes'):
         images_in_memory(dataset, 1, CPU)
@@ -88,9 +92,26 @@ def test_files_of_different_image_sizes_are_refused(folders, monkeypatch):
 
 def test_the_same_images_are_read_once(folders, monkeypatch):
     first = images_in_memory(build(PCamDataset, folders[PCamDataset], split='test'), 1, CPU)
-    monkeypatch.setattr(in_memory, 'read_images', None)
+    monkeypatch.setattr(in_memory, 'open_images', None)
     again = images_in_memory(build(PCamDataset, folders[PCamDataset], split='test'), 1, CPU)
     assert again.images.data_ptr() == first.images.data_ptr()
+
+
+def test_a_file_is_laid_out_once_for_all_its_pieces(folders, monkeypatch, tmp_path):
+    """Where each image begins takes a walk over all chunks of the file."""
+    shutil.copytree(folders[PCamDataset], tmp_path / 'pcam')
+    path = tmp_path / 'pcam' / 'camelyonpatch_level_2_split_train_x.h5'
+    with h5py.File(path) as file:
+        patches = file['x'][:]
+    with h5py.File(path, 'w') as file:
+        file.create_dataset('x', data=patches, chunks=(1, 96, 96, 3))
+    looked = []
+    monkeypatch.setattr(hdf5_reading, 'layout_of', lambda array: looked.append(array.name) or layout_of(array))
+    monkeypatch.setattr(in_memory, 'IMAGES_A_READ', 3)
+    found = images_in_memory(build(PCamDataset, tmp_path / 'pcam', split='train'), 1, CPU).images
+    np.testing.assert_array_equal(found.numpy()[..., ::-1], patches)
+    assert len(found) > 9
+    assert len(looked) <= 2  # one more for the first image, which says the size
 
 
 def test_another_subset_size_or_file_is_read_anew(folders, tmp_path):
