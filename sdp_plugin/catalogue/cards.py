@@ -1,7 +1,4 @@
-"""Data cards: what is said of a public data set. Each card lies beside the code that reads the data set's files.
-
-An md5 of None means that no checksum has been published or confirmed.
-"""
+"""Data cards: what is said of a public data set. Each card lies beside the code that reads the data set's files."""
 
 from __future__ import annotations
 
@@ -9,17 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from sdp_plugin.catalogue.downloads import Download
+
 Colour = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Download:
-    """One published file: its name, address, the md5 of the published (compressed) bytes, and what to know of it."""
-
-    file_name: str
-    url: str
-    md5: str | None = None
-    note: str = ''
 
 
 @dataclass(frozen=True)
@@ -35,7 +24,7 @@ class DataCard:
         terms (str): Licence or terms of use.
         citation (str): What to cite.
         homepage (str): Where its authors describe it.
-        downloads (tuple[Download, ...]): The published files.
+        downloads (tuple[Download, ...]): The published files; what each holds is fetched by ``sdp_plugin.prepare``.
         notes (tuple[str, ...]): What a user should know and the files do not tell.
         mpp (float | None): Micrometres a pixel, or None where images are not of one resolution.
     """

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from sdp_plugin.catalogue.manifests import check_at_a_glance
 from sdp_plugin.errors import UserError
 
 
@@ -64,6 +65,11 @@ class Collection(ABC):
         """The same files, with nothing chosen from them."""
         return type(self)(**{name: getattr(self, name) for name in self.READ_BY})
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Folders that hold these files alone, to be held against what ``tools/prepare_data.py`` recorded of them."""
+        return (Path(self.data_root).expanduser(),)
+
     def read(self) -> Any:
         """Look at all files.
 
@@ -71,9 +77,12 @@ class Collection(ABC):
             Any: What was found, for :meth:`content` and :meth:`check`.
 
         Raises:
-            UserError: Files are missing, damaged, may not be read, or are not this data set's.
+            UserError: Files are missing, damaged, may not be read, or are not this data set's; files that were prepared
+                are missing or of another size.
         """
         with self.accessing():
+            for folder in self.folders:
+                check_at_a_glance(folder)
             return self.look()
 
     @abstractmethod
@@ -155,7 +164,7 @@ def existing_folder(path: str | Path, holds: str) -> Path:
             'The data folder is missing.',
             looked_for=f'{folder.absolute()} with {holds}',
             found='a file' if folder.exists() else 'nothing',
-            remedy='set data_root to the folder that holds the data',
+            remedy='set data_root to where they lie; tools/prepare_data.py fetches public data (docs/data.md)',
         )
     return folder
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from sdp_plugin.catalogue.cards import DataCard, Download
+from sdp_plugin.catalogue.cards import DataCard
+from sdp_plugin.catalogue.downloads import CRC_TILES
 from sdp_plugin.catalogue.tile_folder import FoldedTiles
 from sdp_plugin.errors import UserError
 
@@ -26,14 +27,7 @@ CRC = DataCard(
         'Multi-class texture analysis in colorectal cancer histology. Scientific Reports 6, 27988, 2016.'
     ),
     homepage='https://zenodo.org/record/53169',
-    downloads=(
-        Download(
-            'Kather_texture_2016_image_tiles_5000.zip',
-            'https://zenodo.org/record/53169/files/Kather_texture_2016_image_tiles_5000.zip',
-            md5='0ddbebfc56344752028fda72602aaade',
-            note='The checksum is second-hand.',
-        ),
-    ),
+    downloads=(CRC_TILES,),
     notes=(
         '625 tiles of each class, without official splits: the literature uses 10-fold cross-validation.',
         'The tiles come from ten source images (CRC-Prim-HE-NN in the file name) of 238 to 1,061 tiles each. Random '

@@ -19,6 +19,7 @@ import numpy as np
 
 from sdp_plugin.catalogue.collection import Collection, existing_folder
 from sdp_plugin.catalogue.crc import KatherTiles
+from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam
 from sdp_plugin.catalogue.subsets import is_integer
 from sdp_plugin.catalogue.tile_folder import TileFolder
@@ -29,6 +30,7 @@ COLLECTIONS: Mapping[str, type[Collection]] = MappingProxyType(
     {
         'PCamDataset': PCam,
         'CRCDataset': KatherTiles,
+        'NCTCRCDataset': NCTTiles,
         'TileFolderDataset': TileFolder,
         'VOCDataset': VOCFiles,
         'VOCClassLabelDataset': VOCClassLabelFiles,

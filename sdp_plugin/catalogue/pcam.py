@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from sdp_plugin.catalogue.cards import DataCard, Download
+from sdp_plugin.catalogue.cards import DataCard
 from sdp_plugin.catalogue.collection import evenly, existing_folder
+from sdp_plugin.catalogue.downloads import PCAM_FILES
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
 from sdp_plugin.hdf5 import array_of, images_of, open_file, reading
@@ -19,16 +20,6 @@ from sdp_plugin.hdf5 import array_of, images_of, open_file, reading
 FILE_NAME = 'camelyonpatch_level_2_split_{split}_{part}.h5'
 OFFICIAL_SPLITS = {'train': 'train', 'val': 'valid', 'test': 'test'}
 _SAMPLED_PATCHES = 16
-
-_PCAM_RECORD = 'https://zenodo.org/record/2546921/files'
-_PCAM_MD5 = {
-    'camelyonpatch_level_2_split_train_x.h5.gz': '1571f514728f59376b705fc836ff4b63',
-    'camelyonpatch_level_2_split_train_y.h5.gz': '35c2d7259d906cfc8143347bb8e05be7',
-    'camelyonpatch_level_2_split_valid_x.h5.gz': 'd5b63470df7cfa627aeec8b9dc0c066e',
-    'camelyonpatch_level_2_split_valid_y.h5.gz': '2b85f58b927af9964a4c15b8f7e8f179',
-    'camelyonpatch_level_2_split_test_x.h5.gz': 'd8c2d60d490dbd479f8199bdfa0cf6ec',
-    'camelyonpatch_level_2_split_test_y.h5.gz': '60a7035772fbdb7f34eb86d4420cf66a',
-}
 
 PCAM = DataCard(
     name='PatchCamelyon (PCam)',
@@ -43,12 +34,11 @@ PCAM = DataCard(
         'Algorithms for Detection of Lymph Node Metastases in Women With Breast Cancer. JAMA 318(22), 2017.'
     ),
     homepage='https://github.com/basveeling/pcam',
-    downloads=tuple(Download(name, f'{_PCAM_RECORD}/{name}', md5) for name, md5 in _PCAM_MD5.items()),
+    downloads=PCAM_FILES,
     notes=(
         'A patch is "tumour" if its central 32 x 32 pixels hold at least one pixel of tumour tissue.',
         'Half of the patches of each split are "tumour"; no slide is shared between splits.',
-        'Duplicate patches exist within a split.',
-        "The checksums in the authors' README swap valid and test; those here are right.",
+        'Duplicate patches exist; tools/prepare_data.py pcam lists them, and exclude= leaves them out of a draw.',
         'The slides of CAMELYON16 were scanned with 0.243 micrometres a pixel; patches are of a fourth of that.',
     ),
     mpp=0.972,
@@ -64,9 +54,26 @@ class PCam(TileCollection):
     Args:
         data_root (str): The folder of the HDF5 files.
         split, examples_per_class, seed: Of :class:`TileCollection`.
+        exclude (str | None): A text file, relative to ``data_root``, whose lines begin with the keys of training
+            patches that are not to be drawn, as in the ``duplicates.txt`` that tools/prepare_data.py writes. Keys of
+            other splits and lines that begin with ``#`` are passed over. Defaults to None.
+
+    Raises:
+        UserError: What :class:`TileCollection` raises, and ``exclude`` outside of training.
     """
 
     CARD: ClassVar[DataCard] = PCAM
+
+    exclude: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.exclude is not None and self.split != 'train':
+            raise UserError(
+                f'exclude was given for the {self.split} split, which is always used whole.',
+                found=f'exclude={self.exclude!r}',
+                remedy="pass exclude with split='train' only",
+            )
 
     def look(self) -> Tiles:
         """Check both files, and read the labels.
@@ -90,6 +97,17 @@ class PCam(TileCollection):
             )
         return Tiles(_keys(self.split, num_patches), labels, _Patches(str(x_path), num_patches))
 
+    def positions(self, found: Tiles) -> np.ndarray:
+        """Positions of the patches that are not excluded, ascending.
+
+        Raises:
+            UserError: The list is missing, or names a patch that is not there.
+        """
+        if self.exclude is None:
+            return super().positions(found)
+        excluded = _excluded(Path(self.data_root).expanduser() / self.exclude, self.split, len(found))
+        return np.setdiff1d(np.arange(len(found)), excluded)
+
     def content(self, found: Tiles) -> Iterable[object]:
         """Their number, all labels, and some patches, evenly spread."""
         return [len(found), found.labels, _some_patches(found, _SAMPLED_PATCHES)]
@@ -111,6 +129,29 @@ def _some_patches(found: Tiles, count: int) -> np.ndarray:
 def _keys(split: str, count: int) -> Sequence[str]:
     # A grid lists the same quarter of a million patches for each of its trainings.
     return tuple(f'{split}/{index}' for index in range(count))
+
+
+def _excluded(path: Path, split: str, count: int) -> list[int]:
+    """The positions that a list of keys names in a split."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            'The list of patches to exclude cannot be read.',
+            looked_for=path,
+            found=error,
+            remedy=f'{_remedy(path.parent)} lists the duplicates as duplicates.txt',
+        ) from None
+    keys = [line.split()[0] for line in lines if line.strip() and not line.startswith('#')]
+    positions = [key.removeprefix(f'{split}/') for key in keys if key.startswith(f'{split}/')]
+    wrong = [position for position in positions if not (position.isdecimal() and int(position) < count)]
+    if wrong:
+        raise UserError(
+            'The list of patches to exclude names patches that are not there.',
+            looked_for=f'{split}/0 to {split}/{count - 1}',
+            found=f'{split}/{wrong[0]} in {path}',
+        )
+    return [int(position) for position in positions]
 
 
 @dataclass(frozen=True)
@@ -139,14 +180,18 @@ def _official_file(root: Path, split: str, part: str) -> Path:
             'A file of PCam is still compressed.',
             looked_for=path,
             found=compressed.name,
-            remedy=f'decompress it: gunzip --keep "{compressed}"',
+            remedy=f'{_remedy(root)}, or decompress it: gunzip --keep "{compressed}"',
         )
     raise UserError(
         'A file of PCam is missing.',
         looked_for=path,
         found=', '.join(sorted(entry.name for entry in root.iterdir())[:8]) or 'an empty folder',
-        remedy=f'download {compressed.name} from {PCAM.downloads[0].url.rsplit("/", 2)[0]} and decompress it',
+        remedy=_remedy(root),
     )
+
+
+def _remedy(root: Path) -> str:
+    return f'python tools/prepare_data.py pcam --root {root.parent}'
 
 
 def _checked_length(path: Path) -> int:

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import BaseDataset
 
 from sdp_plugin.catalogue.crc import CRC, KatherTiles
+from sdp_plugin.catalogue.nct_crc import NCT_CRC, NCTTiles
 from sdp_plugin.catalogue.pcam import PCAM, PCam
 from sdp_plugin.catalogue.tile_folder import TileFolder
 from sdp_plugin.catalogue.tiles import TileCollection
@@ -110,6 +111,18 @@ class CRCDataset(TileDataset):
 
     COLLECTION = KatherTiles
     METAINFO = CRC.metainfo()
+
+
+@DATASETS.register_module()
+class NCTCRCDataset(TileDataset):
+    """NCT-CRC-HE-100K to train on and CRC-VAL-HE-7K to test on: colorectal tiles of 224 pixels in nine classes.
+
+    Arguments and files are those of :class:`sdp_plugin.catalogue.nct_crc.NCTTiles`. Each item of ``data_list`` holds
+    ``img_path`` (str), ``gt_label`` (int) and ``tile_id`` (str).
+    """
+
+    COLLECTION = NCTTiles
+    METAINFO = NCT_CRC.metainfo()
 
 
 @DATASETS.register_module()

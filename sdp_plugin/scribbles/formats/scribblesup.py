@@ -152,9 +152,6 @@ def _points(path: Path, polygon: Element) -> Iterator[tuple[float, float]]:
 def write_scribblesup(path: str | os.PathLike, scribbles: ScribbleSet, class_names: Sequence[str] = VOC_TAGS) -> None:
     """Write a ScribbleSup file, whole or not at all.
 
-    Coordinates keep three decimals; whole numbers are written as such, which is all that ScribbleSup's own files hold.
-    Stroke widths are not written: the format has no place for them.
-
     Args:
         path (str | os.PathLike): The XML file.
         scribbles (ScribbleSet): The strokes.
@@ -163,11 +160,27 @@ def write_scribblesup(path: str | os.PathLike, scribbles: ScribbleSet, class_nam
     Raises:
         UserError: If a stroke's class has no name.
     """
-    path = Path(path)
+    write_text_atomically(path, scribblesup_text(Path(path).stem, scribbles, class_names))
+
+
+def scribblesup_text(image_id: str, scribbles: ScribbleSet, class_names: Sequence[str] = VOC_TAGS) -> str:
+    """Strokes in ScribbleSup's XML.
+
+    Coordinates keep three decimals; whole numbers are written as such, which is all that ScribbleSup's own files hold.
+    Stroke widths are not written: the format has no place for them.
+
+    Args:
+        image_id (str): The image's file name without suffix.
+        scribbles (ScribbleSet): The strokes.
+        class_names (Sequence[str]): Tags in the order of class indices.
+
+    Raises:
+        UserError: If a stroke's class has no name.
+    """
     lines = [
         '<annotation>',
         '\t<folder>anno</folder>',
-        f'\t<filename>{escape(path.stem)}.png</filename>',
+        f'\t<filename>{escape(image_id)}.png</filename>',
         '\t<size>',
         f'\t\t<width>{scribbles.width}</width>',
         f'\t\t<height>{scribbles.height}</height>',
@@ -178,7 +191,7 @@ def write_scribblesup(path: str | os.PathLike, scribbles: ScribbleSet, class_nam
     for stroke in scribbles.strokes:
         if stroke.class_index >= len(class_names):
             raise UserError(
-                f'{path} cannot be written: a stroke of class {stroke.class_index} has no tag',
+                f'{image_id}: a stroke of class {stroke.class_index} has no tag',
                 looked_for=f'0 to {len(class_names) - 1}',
                 remedy='pass the class names of the data set',
             )
@@ -187,7 +200,7 @@ def write_scribblesup(path: str | os.PathLike, scribbles: ScribbleSet, class_nam
             lines += ['\t\t<point>', f'\t\t\t<X>{_decimal(x)}</X>', f'\t\t\t<Y>{_decimal(y)}</Y>', '\t\t</point>']
         lines.append('\t</polygon>')
     lines.append('</annotation>')
-    write_text_atomically(path, '\n'.join(lines) + '\n')
+    return '\n'.join(lines) + '\n'
 
 
 def _decimal(value: float) -> str:

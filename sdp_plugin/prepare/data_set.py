@@ -1,0 +1,125 @@
+"""What it takes to prepare a data set, as data: parts, the published files that each is made of, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdp_plugin.catalogue.downloads import Download
+from sdp_plugin.catalogue.manifests import STATE_FOLDER, Faults, Manifest
+from sdp_plugin.prepare.archives import Output
+
+NO_FAULTS = Faults()
+COMPLETE, INCOMPLETE, DAMAGED, ABSENT, UNVERIFIED = 'complete', 'incomplete', 'damaged', 'absent', 'unverified'
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files that are made together, and can be made anew without the others.
+
+    Args:
+        name (str): Of the part.
+        build (Callable[[Sequence[Path], Output], None]): Makes the files from the published ones, in the order of
+            ``files``.
+        files (tuple[tuple[Download, ...], ...]): The published files. Of each the choices: the first that is to be had
+            is taken.
+        after (tuple[str, ...]): Parts of the same data set that this one is made of, too.
+        settings (Mapping[str, object]): What else decides the files, as plain JSON values.
+    """
+
+    name: str
+    build: Callable[[Sequence[Path], Output], None]
+    files: tuple[tuple[Download, ...], ...] = ()
+    after: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as it is prepared.
+
+    Args:
+        name (str): On the command line.
+        title (str): In full.
+        terms (str): Licence or terms of use.
+        citation (str): What to cite.
+        parts (tuple[Part, ...]): In the order in which they are made.
+        inspect (Callable[[Path], list[str]]): Looks at the content under a root: lines to say of it, or a UserError
+            where it is not what the data card says.
+    """
+
+    name: str
+    title: str
+    terms: str
+    citation: str
+    parts: tuple[Part, ...]
+    inspect: Callable[[Path], list[str]]
+
+    def manifest_path(self, root: Path, part: Part) -> Path:
+        """Where the manifest of a part lies."""
+        return root / STATE_FOLDER / 'manifests' / f'{self.name}.{part.name}.txt'
+
+    def about(self, root: Path, part: Part) -> dict:
+        """What decides the files of a part, apart from the published ones."""
+        made_of = {name: self._stamp(root, name) for name in part.after}
+        return {'part': f'{self.name}.{part.name}', 'settings': dict(part.settings), 'after': made_of}
+
+    def _stamp(self, root: Path, name: str) -> str:
+        part = next(part for part in self.parts if part.name == name)
+        manifest = Manifest.read(self.manifest_path(root, part))
+        return manifest.stamp if manifest else ''
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a part stands.
+
+    Args:
+        state (str): ``complete``, ``incomplete``, ``damaged`` or ``absent``.
+        faults (Faults): Missing and damaged files.
+        reason (str): In words, where there is more to say.
+    """
+
+    state: str
+    faults: Faults = NO_FAULTS
+    reason: str = ''
+
+
+def standing_of(
+    data_set: DataSet, part: Part, root: Path, thorough: bool, advance: Callable[[int], None] = lambda count: None
+) -> Standing:
+    """How a part stands under a root: by reading every byte, or at a glance.
+
+    Args:
+        data_set (DataSet): The data set.
+        part (Part): Of it.
+        root (Path): The folder of all data sets.
+        thorough (bool): Whether every byte is read.
+        advance (Callable[[int], None]): Told how many bytes were read.
+    """
+    path = data_set.manifest_path(root, part)
+    manifest = Manifest.read(path)
+    if manifest is None:
+        return Standing(ABSENT)
+    manifest = _settled(path, manifest, root)
+    faults = manifest.verify(root, advance) if thorough else manifest.glance(root)
+    if faults.damaged:
+        return Standing(DAMAGED, faults)
+    if faults.missing:
+        return Standing(INCOMPLETE, faults)
+    about = data_set.about(root, part)
+    if any(manifest.about.get(key) != about[key] for key in about):
+        return Standing(INCOMPLETE, reason='made with other settings, or of files that have changed since')
+    return Standing(COMPLETE)
+
+
+def next_manifest(path: Path) -> Path:
+    """Where the manifest lies that is to replace the one at ``path`` as soon as the files are those that it lists."""
+    return path.with_suffix('.next')
+
+
+def _settled(path: Path, manifest: Manifest, root: Path) -> Manifest:
+    """The manifest that holds, after a process was killed between replacing a file and replacing its manifest."""
+    later = Manifest.read(next_manifest(path))
+    return later if later and manifest.glance(root) and not later.glance(root) else manifest
