@@ -10,12 +10,19 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.comparisons import comparisons_of
-from sdp_plugin.report.curves import confusions_of, learning_curves, pretraining_curves, roc_curves
+from sdp_plugin.report.curves import (
+    confusions_of,
+    learning_curves,
+    pretraining_curves,
+    reliability_curves,
+    roc_curves,
+)
 from sdp_plugin.report.entries import entries_of
-from sdp_plugin.report.model import ACCURACY, Column, Pretraining, Report
+from sdp_plugin.report.model import ACCURACY, Calibration, Column, Pretraining, Report
 from sdp_plugin.report.reading import read_runs
 from sdp_plugin.report.runs import RunTable
 from sdp_plugin.report.samples import read_samples
+from sdp_plugin.report.scores import CALIBRATION
 from sdp_plugin.report.standing import (
     command_of,
     durations_of,
@@ -49,9 +56,10 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         )
     metrics = _metrics(table, metrics)
     published = _published(table, metrics[0])
+    calibrated = [name for name in CALIBRATION if any(name in run.metrics for run in table.done)]
     columns = _columns(table, published)
     entries = sorted(
-        entries_of(table, metrics, published),
+        entries_of(table, (*metrics, *(name for name in calibrated if name not in metrics)), published),
         key=lambda entry: (
             table.variants.index(entry.variant),
             columns.index(entry.column),
@@ -79,6 +87,7 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         ),
         roc=tuple(roc_curves(table)),
         confusions=tuple(confusions_of(table)),
+        calibration=_calibration(table, calibrated, columns) if calibrated else None,
         samples=tuple(samples),
         standing=standing_of(record),
         notices=tuple(notices_of(record, metrics[0], entries, comparisons)),
@@ -103,6 +112,15 @@ def _metrics(table: RunTable, wanted: Sequence[str]) -> tuple[str, ...]:
     main = table.grid.get('metric', ACCURACY)
     chosen = wanted or (main, *(metric for metric in SHOWN_WHERE_MEASURED if metric in measured))
     return tuple(dict.fromkeys(chosen))
+
+
+def _calibration(table: RunTable, metrics: Sequence[str], columns: Sequence[Column]) -> Calibration:
+    return Calibration(
+        tuple(metrics),
+        {metric: tuple(comparisons_of(table, metric, columns)) for metric in metrics},
+        tuple(reliability_curves(table)),
+        sum(bool(run.scores) and run.scores.held_out is None for run in table.runs),
+    )
 
 
 def _published(table: RunTable, metric: str) -> PublishedTable | None:

@@ -11,6 +11,7 @@ from sdp_plugin.report.charts import thinned
 from sdp_plugin.report.model import PRETRAINING_COLUMN, Confusion, Curve, Position
 from sdp_plugin.report.runs import Run, RunTable
 from sdp_plugin.statistics import mean_row_percentages
+from sdp_plugin.statistics.calibration import NUM_BINS
 from sdp_plugin.statistics.roc import GRID
 from sdp_plugin.statistics.student import t_quantile
 
@@ -42,6 +43,19 @@ def roc_curves(table: RunTable) -> list[Curve]:
         rates = [run.scores.roc for run in runs if run.scores and run.scores.roc is not None]
         if rates:
             curves.append(_curve(position, len(rates), GRID, *_band(np.stack(rates))))
+    return curves
+
+
+def reliability_curves(table: RunTable) -> list[Curve]:
+    """At each position, the accuracy against the confidence in bins of equal size, with its pointwise 95 % interval."""
+    curves = []
+    for position, runs in table.by_position.items():
+        bins = [run.scores.reliability for run in runs if run.scores]
+        bins = [found for found in bins if len(found.sizes) == NUM_BINS]
+        if bins:
+            confidence = np.mean([found.confidence for found in bins], axis=0)
+            accuracies = np.stack([found.accuracy for found in bins])
+            curves.append(_curve(position, len(bins), confidence, *_band(accuracies)))
     return curves
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from statistics import fmean, stdev
 
 import numpy as np
 
 from sdp_plugin.grid.records import FINE_TUNING
-from sdp_plugin.report.model import ACCURACY, Entry, Position, Published, Summary, Value
+from sdp_plugin.report.model import ACCURACY, PERCENTAGES, Entry, Position, Published, Summary, Value
 from sdp_plugin.report.runs import Run, RunTable, share_test_images
 from sdp_plugin.report.scores import CONTRIBUTIONS, RunScores
 from sdp_plugin.statistics import (
     Interval,
     corrected_interval,
+    cut_to,
     draw_image_weights,
     runs_by_images_intervals,
     t_interval,
@@ -35,7 +37,8 @@ def entries_of(table: RunTable, metrics: Sequence[str], published: PublishedTabl
         summaries = {}
         for metric in metrics:
             if values := values_of(runs, metric):
-                summaries[metric] = _summary(values, table.fold_ratio(runs), crossed.get((position, metric)))
+                summary = _summary(values, table.fold_ratio(runs), crossed.get((position, metric)))
+                summaries[metric] = _within_reach(summary) if metric.startswith(PERCENTAGES) else summary
         beside = published and _published(published, position, runs, summaries.get(ACCURACY))
         obstacle = next((run.obstacle for run in runs if run.obstacle), '')
         entries.append(
@@ -64,6 +67,10 @@ def _summary(values: tuple[Value, ...], ratio: float | None, crossed: Interval |
     if crossed is not None:
         return Summary(values, fmean(numbers), sd, crossed, over_runs)
     return Summary(values, fmean(numbers), sd, over_runs)
+
+
+def _within_reach(summary: Summary) -> Summary:
+    return replace(summary, interval=cut_to(summary.interval), beside=cut_to(summary.beside))
 
 
 def _crossed_intervals(table: RunTable, metrics: Sequence[str]) -> dict[tuple[Position, str], Interval]:

@@ -15,7 +15,13 @@ LABELS = {
     ACCURACY: 'accuracy',
     'single-label/balanced-accuracy': 'balanced accuracy',
     'single-label/auroc': 'AUROC',
+    'calibration/ece': 'calibration error (ECE)',
+    'calibration/brier': 'Brier score',
+    'calibration/ece-scaled': 'calibration error at the fitted temperature',
+    'calibration/brier-scaled': 'Brier score at the fitted temperature',
 }
+PERCENTAGES = ('accuracy/', 'single-label/', 'calibration/')
+"""Metrics beginning so lie between 0 and 100."""
 
 
 def label_of(metric: str) -> str:
@@ -260,6 +266,23 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Whether the probabilities mean what they say, from the scores of the test images.
+
+    Args:
+        metrics (tuple[str, ...]): Those that the entries have besides the report's own.
+        comparisons (Mapping[str, tuple[ComparisonBlock, ...]]): By metric.
+        reliability (tuple[Curve, ...]): Accuracy against confidence, 0 to 1.
+        without_temperature (int): Runs with scores of which none are of images held aside.
+    """
+
+    metrics: tuple[str, ...]
+    comparisons: Mapping[str, tuple[ComparisonBlock, ...]]
+    reliability: tuple[Curve, ...]
+    without_temperature: int
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything.
 
@@ -278,6 +301,7 @@ class Report:
         pretrainings (tuple[Pretraining, ...]): Those that are done.
         roc (tuple[Curve, ...]): True against false positive rate.
         confusions (tuple[Confusion, ...]): Where there are per-image scores.
+        calibration (Calibration | None): Where there are per-image scores.
         samples (tuple[Sample, ...]): Pictures.
         standing (Standing): How far the grid is.
         notices (tuple[str, ...]): What a reader must know before the numbers.
@@ -307,6 +331,7 @@ class Report:
     pretrainings: tuple[Pretraining, ...]
     roc: tuple[Curve, ...]
     confusions: tuple[Confusion, ...]
+    calibration: Calibration | None
     samples: tuple[Sample, ...]
     standing: Standing
     notices: tuple[str, ...]

@@ -59,7 +59,8 @@ def render_page(report: Report) -> str:
         forests=pictures.forests(report),
         learning=pictures.learning_panels(report),
         roc=pictures.roc_panels(report),
-        strips={metric: pictures.strips(report, metric) for metric in report.metrics},
+        reliability=pictures.reliability_panels(report),
+        strips={metric: pictures.strips(report, metric) for metric in _measured(report)},
         methods=methods(report),
         sample_groups=_sample_groups(report.samples),
         config=json.dumps(report.grid, indent=2, ensure_ascii=False),
@@ -122,6 +123,10 @@ def duration(seconds: float) -> str:
 def data_uri(sample: Sample) -> str:
     """The picture as part of the page."""
     return f'data:{SUFFIXES[Path(sample.file).suffix.lower()]};base64,{base64.b64encode(sample.content).decode()}'
+
+
+def _measured(report: Report) -> list[str]:
+    return list(dict.fromkeys([*report.metrics, *(report.calibration.metrics if report.calibration else ())]))
 
 
 def _sample_groups(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

@@ -88,6 +88,12 @@ def roc_panels(report: Report) -> list[Plot]:
     return _curve_panels(report, report.roc, 'roc', _roc_panel, report.columns)
 
 
+def reliability_panels(report: Report) -> list[Plot]:
+    """For each variant, data set, size and method: accuracy against confidence."""
+    curves = report.calibration.reliability if report.calibration else ()
+    return _curve_panels(report, curves, 'reliability', _reliability_panel, report.columns)
+
+
 def strips(report: Report, metric: str) -> dict[Position, Strip]:
     """For each entry with a result: its runs, on one axis for each data set."""
     found = {}
@@ -99,7 +105,7 @@ def strips(report: Report, metric: str) -> dict[Position, Strip]:
         for entry in entries:
             summary = entry.summaries[metric]
             values = [value.value for value in summary.values]
-            interval = _drawn(summary.interval)
+            interval = _interval(summary.interval)
             title = f'{len(values)} runs: {", ".join(f"{value:.2f}" for value in values)}; axis {low:g} to {high:g}'
             found[entry.position] = strip(values, summary.mean, interval, low, high, title)
     return found
@@ -108,12 +114,7 @@ def strips(report: Report, metric: str) -> dict[Position, Strip]:
 def _ends(entry: Entry, metric: str) -> Iterable[float]:
     summary = entry.summaries[metric]
     yield from (value.value for value in summary.values)
-    yield from _drawn(summary.interval) or ()
-
-
-def _drawn(interval: Interval | None) -> tuple[float, float] | None:
-    """The part of an interval that a metric in per cent can reach: with two runs, Student's t goes far beyond it."""
-    return None if interval is None else (max(interval.low, 0.0), min(interval.high, 100.0))
+    yield from _interval(summary.interval) or ()
 
 
 def _accuracy_line(report: Report, variant: str, row: Row, columns: Sequence[Column], position: int) -> Line | None:
@@ -128,7 +129,7 @@ def _accuracy_line(report: Report, variant: str, row: Row, columns: Sequence[Col
         if summary := entry.summaries.get(report.metric):
             points.append((x, summary.mean))
             dots += [(x, value.value, f'{name}, {value.place}: {value.value:.2f}') for value in summary.values]
-            if interval := _drawn(summary.interval):
+            if interval := _interval(summary.interval):
                 band.append((x, *interval))
         if entry.published and not entry.published.obstacle:
             rings.append((x, entry.published.cell.mean, f'{name}, the paper: {entry.published.cell}'))
@@ -245,16 +246,34 @@ def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     return [(math.log10(value), f'{value:g}') for value in values if below[-1] <= value <= above[0]]
 
 
-def _roc_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Plot:
-    lines = [
+def _reliability_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Plot:
+    lines = _lines(report, curves, marked=True)
+    said = ', '.join(
+        f'{curve.initialisation} {100 * curve.x[-1]:.0f} and {100 * curve.mean[-1]:.0f} %' for curve in curves
+    )
+    least = min(end for curve in curves for end in (*curve.x, *curve.low))
+    ticks = [tick for tick in PERCENT_TICKS if tick[0] >= math.floor(least * 5) / 5]
+    return plot(
+        id, title, f'Confidence and accuracy of the fifteenth with the highest confidence: {said}.', lines,
+        'confidence in %', 'accuracy in %', ticks, ticks, diagonal=True,
+    )  # fmt: skip
+
+
+def _lines(report: Report, curves: Sequence[Curve], marked: bool = False) -> list[Line]:
+    return [
         Line(
             curve.initialisation,
             style_of(report, curve.initialisation),
             list(zip(curve.x, curve.mean, strict=True)),
             list(zip(curve.x, curve.low, curve.high, strict=True)),
+            marked=marked,
         )
         for curve in curves
     ]
+
+
+def _roc_panel(report: Report, curves: Sequence[Curve], id: str, title: str) -> Plot:
+    lines = _lines(report, curves)
     at = ', '.join(f'{curve.initialisation} {100 * curve.mean[10]:.0f} %' for curve in curves)
     return plot(
         id, title, f'True-positive rate at a false-positive rate of 10 %: {at}.', lines,

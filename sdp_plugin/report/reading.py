@@ -14,8 +14,9 @@ from sdp_plugin.grid.records import FEATURES, FINE_TUNING, PRETRAINING, Cell, Re
 from sdp_plugin.grid.store import GridRecord, load_scores
 from sdp_plugin.report.model import ACCURACY, Column, Position
 from sdp_plugin.report.runs import Key, Run, RunTable
-from sdp_plugin.report.scores import RunScores, image_scores
+from sdp_plugin.report.scores import HELD_OUT_PREFIX, RunScores, image_scores
 
+LENGTHS = 'lengths'
 # An accuracy computed from the predictions is that of the metrics, to the rounding of a float32.
 ACCURACY_TOLERANCE = 0.01
 
@@ -28,7 +29,7 @@ def read_runs(record: GridRecord) -> RunTable:
     """
     runs = [run for cell in record.cells for run in _runs(cell, record.results.get(cell.id))]
     scores, problems = _read_scores(record.work_dir, runs)
-    with_scores = [replace(run, scores=scores[run.key]) if run.key in scores else run for run in runs]
+    with_scores = [_with_scores(run, scores[run.key]) if run.key in scores else run for run in runs]
     return RunTable(with_scores, record.plan.grid, problems)
 
 
@@ -53,6 +54,11 @@ def _run(cell: Cell, result: Result | None, number: int, draw: tuple[int | None,
     of_draw = result.draws[number] if result.draws else {'metrics': result.metrics, 'subset': {}}
     subset = {**result.subset, **of_draw['subset']}
     return Run(position, *of_cell, True, of_draw['metrics'], subset, result.curve, number=number)
+
+
+def _with_scores(run: Run, scores: RunScores) -> Run:
+    calibration = {name: 100 * float(added.mean()) for name, added in scores.calibration.items()}
+    return replace(run, scores=scores, metrics={**run.metrics, **calibration})
 
 
 def _read_scores(work_dir: Path, runs: Sequence[Run]) -> tuple[dict[Key, RunScores], list[str]]:
@@ -112,18 +118,25 @@ def _scores_of(run: Run, arrays: dict[str, np.ndarray] | UserError) -> RunScores
     if isinstance(arrays, UserError) or not arrays:
         return arrays or None
     try:
-        return _checked(image_scores(_of_draw(arrays, run.number)), run)
+        scores = _checked(image_scores(_of_draw(arrays, run.number)), run)
+        # Computed here, in threads.
+        scores.calibration  # noqa: B018
+        return scores
     except UserError as error:
         return error
 
 
 def _of_draw(arrays: Mapping[str, np.ndarray], number: int) -> Mapping[str, np.ndarray]:
     """The part of a probe's arrays that belongs to one of its draws; all of what has none."""
-    if 'lengths' not in arrays:
+    if LENGTHS not in arrays:
         return arrays
-    ends = np.cumsum(arrays['lengths'])
-    start, end = ends[number] - arrays['lengths'][number], ends[number]
-    return {name: array[start:end] for name, array in arrays.items() if name != 'lengths'}
+    found = {}
+    for name, array in arrays.items():
+        lengths = arrays.get(f'{HELD_OUT_PREFIX}{LENGTHS}' if name.startswith(HELD_OUT_PREFIX) else LENGTHS)
+        if not name.endswith(LENGTHS) and lengths is not None:
+            end = lengths[: number + 1].sum()
+            found[name] = array[end - lengths[number] : end]
+    return found
 
 
 def _checked(scores: RunScores, run: Run) -> RunScores:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,9 +16,24 @@ from sdp_plugin.statistics import (
     confusion_matrix,
     roc_curve,
 )
+from sdp_plugin.statistics.calibration import (
+    Reliability,
+    at_temperature,
+    brier_contributions,
+    calibration_error_contributions,
+    fitted_temperature,
+    reliability,
+)
 from sdp_plugin.statistics.roc import GRID
 
 ARRAYS = ('log_scores', 'predictions', 'labels')
+HELD_OUT_PREFIX = 'held_out_'
+HELD_OUT = (f'{HELD_OUT_PREFIX}log_scores', f'{HELD_OUT_PREFIX}labels')
+"""Scores of labelled images that were neither trained nor tested on, where a run has some, for the temperature."""
+
+ECE, BRIER, SCALED = 'calibration/ece', 'calibration/brier', '-scaled'
+CALIBRATION = (ECE, BRIER, ECE + SCALED, BRIER + SCALED)
+"""Measures in per cent that follow from the scores; the scaled ones are at the fitted temperature."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +44,13 @@ class RunScores:
         log_scores (np.ndarray): (N, C) logarithms of the class probabilities.
         predictions (np.ndarray): (N,) class indices.
         labels (np.ndarray): (N,) class indices.
+        held_out (tuple[np.ndarray, np.ndarray] | None): (M, C) log scores and (M,) labels of images held aside.
     """
 
     log_scores: np.ndarray
     predictions: np.ndarray
     labels: np.ndarray
+    held_out: tuple[np.ndarray, np.ndarray] | None = None
 
     @cached_property
     def correct(self) -> np.ndarray:
@@ -77,6 +94,38 @@ class RunScores:
         return order, self._class_scores[order, label], self.labels[order] == label
 
     @cached_property
+    def probabilities(self) -> np.ndarray:
+        """(N, C) float32."""
+        shares = np.exp(self.log_scores.astype(np.float32))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    @cached_property
+    def confidences(self) -> np.ndarray:
+        """(N,) the probability of the predicted class."""
+        return self.probabilities[np.arange(len(self.labels)), self.predictions]
+
+    @cached_property
+    def calibration(self) -> dict[str, np.ndarray]:
+        """What each image adds to the measures of calibration, by name; those at a temperature where there is one."""
+        found = self._calibration('')
+        if self.held_out is not None:
+            temperature = fitted_temperature(*self.held_out)
+            scaled = replace(self, log_scores=at_temperature(self.log_scores, temperature), held_out=None)
+            found |= scaled._calibration(SCALED)
+        return found
+
+    @cached_property
+    def reliability(self) -> Reliability:
+        """The images in bins by confidence."""
+        return reliability(self.confidences, self.correct)
+
+    def _calibration(self, suffix: str) -> dict[str, np.ndarray]:
+        return {
+            ECE + suffix: calibration_error_contributions(self.reliability, self.confidences, self.correct),
+            BRIER + suffix: brier_contributions(self.probabilities, self.labels),
+        }
+
+    @cached_property
     def _class_scores(self) -> np.ndarray:
         return class_scores(self.log_scores)
 
@@ -96,11 +145,16 @@ def _auroc(scores: RunScores) -> np.ndarray | None:
     return total / len(scores.measured)
 
 
+def _of_calibration(name: str, scores: RunScores) -> np.ndarray | None:
+    return scores.calibration.get(name)
+
+
 # What each test image adds to a metric, which is what intervals over runs x test images are made of.
 CONTRIBUTIONS: Mapping[str, Callable[[RunScores], np.ndarray | None]] = {
     'accuracy/top1': lambda scores: scores.correct,
     'single-label/balanced-accuracy': lambda scores: balanced_accuracy_contributions(scores.correct, scores.labels),
     'single-label/auroc': _auroc,
+    **{name: partial(_of_calibration, name) for name in CALIBRATION},
 }
 
 
@@ -112,7 +166,8 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
     """
     if absent := [name for name in ARRAYS if name not in arrays]:
         raise UserError(f'There is no {" and no ".join(absent)}.', found=', '.join(arrays) or 'nothing')
-    scores = RunScores(*(arrays[name] for name in ARRAYS))
+    held_out = tuple(arrays[name] for name in HELD_OUT if name in arrays) or None
+    scores = RunScores(*(arrays[name] for name in ARRAYS), held_out)
     shapes = [arrays[name].shape for name in ARRAYS]
     if len(shapes[0]) != 2 or not scores.labels.size or not shapes[1] == shapes[2] == shapes[0][:1]:
         raise UserError('The arrays do not go together.', looked_for='(N, C), (N,), (N,)', found=shapes)
@@ -120,4 +175,17 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
         raise UserError(f'There are scores of {shapes[0][1]} classes, but labels or predictions of others.')
     if np.isnan(scores.log_scores).any():
         raise UserError('Some scores are not numbers.')
+    if held_out:
+        _check_held_out(held_out, shapes[0][1])
     return scores
+
+
+def _check_held_out(held_out: tuple[np.ndarray, ...], num_classes: int) -> None:
+    shapes = [array.shape for array in held_out]
+    is_whole = len(shapes) == 2 and len(shapes[1]) == 1 and shapes[0] == (*shapes[1], num_classes) and shapes[1][0]
+    if not is_whole or held_out[1].max() >= num_classes or np.isnan(held_out[0]).any():
+        raise UserError(
+            'The arrays of the images held aside do not go together.',
+            looked_for=f'{" and ".join(HELD_OUT)}, (M, {num_classes}) and (M,)',
+            found=shapes,
+        )

@@ -11,6 +11,7 @@ from sdp_plugin.report.entries import is_number
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
 from sdp_plugin.report.runs import RunTable
 
+FEW_RUNS = 5
 PLACES = ('data_root', 'scribbles', 'num_workers')
 
 
@@ -55,6 +56,7 @@ def notices_of(
     return [
         *_about_the_metric(record, metric),
         *_about_the_published(record, entries, metric),
+        *_about_few_runs(entries),
         *_about_pairs(comparisons),
         *_about_versions(record),
     ]
@@ -133,6 +135,17 @@ def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
     return [
         f'Runs of {names} that the plan pairs are not comparable ({count} of them): see the paired comparisons.'
         for names, count in other.items()
+    ]
+
+
+def _about_few_runs(entries: Iterable[Entry]) -> list[str]:
+    counts = sorted({summary.n for entry in entries for summary in entry.summaries.values() if summary.n < FEW_RUNS})
+    if not counts:
+        return []
+    said = ' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return [
+        f'Some entries are of {said} run{"" if said == "1" else "s"} only. Their intervals and tests rest on the runs '
+        'being normally distributed, and are wide: of two runs, an interval may hold all that a percentage can be.'
     ]
 
 

@@ -10,6 +10,7 @@ from sdp_plugin.statistics.intervals import (
     Interval,
     bootstrap_t_interval,
     corrected_interval,
+    cut_to,
     percentile_interval,
     t_interval,
 )
@@ -38,6 +39,7 @@ __all__ = [
     'compare_paired',
     'confusion_matrix',
     'corrected_interval',
+    'cut_to',
     'draw_image_weights',
     'holm',
     'mean_row_percentages',

@@ -59,7 +59,6 @@ def _claim(comparison: PairedComparison, p: float | None, equivalence_p: float |
     elif equivalent:
         verdict = EQUIVALENT
     sentences = [_difference(comparison, verdict, p), _equivalence(comparison, verdict, equivalent, equivalence_p)]
-    sentences.append(comparison.note)
     return Claim(verdict, ' '.join(f'{_capitalised(text)}.' for text in sentences if text), p, equivalence_p)
 
 

@@ -12,6 +12,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.statistics.student import t_quantile
 
 NO_SPREAD = 'the values do not differ, so their spread says nothing about how sure their mean is'
+CUT = 'cut at what the quantity can reach'
 # With fewer values too many resamples repeat one value, have no spread, and give no t.
 MIN_BOOTSTRAP_VALUES = 5
 
@@ -44,6 +45,22 @@ class Interval:
 
     def __str__(self) -> str:
         return f'{self.low:.2f} to {self.high:.2f}'
+
+
+def cut_to(interval: Interval | None, low: float = 0.0, high: float = 100.0) -> Interval | None:
+    """The part of an interval that its quantity can reach, in per cent if not said otherwise.
+
+    What is cut off cannot hold the truth, so the interval covers as much as before; nothing is moved into the rest.
+
+    Args:
+        interval (Interval | None): Any interval.
+        low (float): The least value of the quantity. Defaults to 0.
+        high (float): The largest. Defaults to 100.
+    """
+    if interval is None or (interval.low >= low and interval.high <= high):
+        return interval
+    ends = (min(max(end, low), high) for end in (interval.low, interval.high))
+    return Interval(*ends, interval.level, interval.method, '; '.join(filter(None, (interval.note, CUT))))
 
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval | None:

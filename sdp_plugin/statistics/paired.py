@@ -18,8 +18,6 @@ from sdp_plugin.statistics.student import p_greater, p_two_sided, t_quantile
 
 TOO_FEW = 'fewer than two pairs: there is nothing to test with'
 NO_SPREAD = 'all pairs differ by the same amount, so there is nothing to test with'
-FEW_PAIRS = 6
-OF_FEW_PAIRS = 'only {n} pairs: the tests rest on the differences being normally distributed'
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class PairedComparison:
         margin (float | None): Differences of less than this many points do not matter. None if none was fixed.
         uncorrected (PairedTest | None): For independent runs. Of folds, it finds too much. None if it cannot be had.
         corrected (PairedTest | None): For the folds of a cross-validation; None for runs that are none.
-        note (str): Why there is no test, or what it rests on; ``''`` if there is nothing to say.
+        note (str): Why there is no test; ``''`` if there is one.
     """
 
     n: int
@@ -117,8 +115,7 @@ def compare_paired(
     if test_train_ratio is not None:
         error = standard_error(differences, test_train_ratio)
         corrected = paired_test(mean, error, n, margin, level, 'paired t, variance corrected for cross-validation')
-    note = OF_FEW_PAIRS.format(n=n) if n < FEW_PAIRS else ''
-    return PairedComparison(n, mean, sd, level, margin, uncorrected, corrected, note)
+    return PairedComparison(n, mean, sd, level, margin, uncorrected, corrected, '')
 
 
 def paired_test(mean: float, error: float, n: int, margin: float | None, level: float, method: str) -> PairedTest:

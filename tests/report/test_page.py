@@ -118,6 +118,26 @@ def test_every_claim_is_on_the_page(report, markup):
             assert text in shown
 
 
+def test_calibration_is_on_the_page_with_its_intervals_and_tests(report, markup):
+    assert report.calibration.metrics == ('calibration/ece', 'calibration/brier')
+    for entry in report.entries:
+        for metric in report.calibration.metrics:
+            summary = entry.summaries[metric]
+            assert f'{summary.mean:.2f}'.replace('-', MINUS) in markup.text
+            assert 0 <= summary.interval.low <= summary.interval.high <= 100
+    assert 'No temperature is fitted for 96 runs' in markup.text
+    blocks = report.comparisons
+    for metric in report.calibration.metrics:
+        for block, main in zip(report.calibration.comparisons[metric], blocks, strict=True):
+            assert (block.first, block.second, len(block.rows)) == (main.first, main.second, len(main.rows))
+            assert all(row.comparison.margin is None and row.comparison.test for row in block.rows)
+
+
+def test_few_runs_are_said_once(markup):
+    assert markup.text.count('Some entries are of 4 runs only.') == 1
+    assert 'Only 4 pairs' not in markup.text
+
+
 def test_the_paper_stands_beside_with_a_warning(markup):
     assert 'paper 61.62 ± 3.79' in markup.text
     assert 'tested on 60 images, the paper on 32,768' in markup.text

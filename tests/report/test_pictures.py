@@ -6,7 +6,6 @@ import pytest
 
 from sdp_plugin.report import pictures
 from sdp_plugin.report.model import Column
-from sdp_plugin.statistics import Interval
 
 
 def test_accuracy_is_drawn_for_each_data_set_with_all_runs(report):
@@ -52,10 +51,12 @@ def test_strips_of_a_data_set_share_an_axis(report):
     assert [dot for _, dot in sorted(zip(values, dots, strict=True))] == sorted(dots)
 
 
-def test_intervals_are_drawn_as_far_as_a_percentage_goes():
-    assert pictures._drawn(Interval(-48.0, 161.5, 0.95, 'Student t', '')) == (0.0, 100.0)
-    assert pictures._drawn(Interval(40.0, 60.0, 0.95, 'Student t', '')) == (40.0, 60.0)
-    assert pictures._drawn(None) is None
+def test_reliability_is_drawn_with_its_diagonal(report):
+    panels = pictures.reliability_panels(report)
+    assert [panel.title for panel in panels] == [column.label for column in report.columns]
+    assert all(panel.diagonal and panel.x_ticks[-1].label == panel.y_ticks[-1].label == '100' for panel in panels)
+    assert [len(trace.marks) for trace in panels[-1].traces] == [15] * 4
+    assert pictures.reliability_panels(replace(report, calibration=None)) == []
 
 
 def test_steps_are_whole(report):

@@ -10,9 +10,12 @@ import pytest
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.statistics.intervals import (
+    CUT,
     NO_SPREAD,
+    Interval,
     bootstrap_t_interval,
     corrected_interval,
+    cut_to,
     percentile_interval,
     t_interval,
 )
@@ -105,6 +108,18 @@ class TestEveryInterval:
     def test_results_that_are_not_numbers_are_named(self, interval, value):
         with pytest.raises(UserError, match='not a number'):
             interval([80.0, value, 81.0, 82.0, 83.0])
+
+
+@pytest.mark.parametrize(
+    ('low', 'high', 'wanted'),
+    [(-12.0, 121.5, (0, 100)), (40.0, 105.0, (40, 100)), (-3.0, -1.0, (0, 0)), (20.0, 88.8, None)],
+)
+def test_percentages_end_at_0_and_100(low, high, wanted):
+    interval = Interval(low, high, 0.95, 'Student t')
+    cut = cut_to(interval)
+    assert ends(cut) == (wanted or (low, high))
+    assert cut.note == (CUT if wanted else '')
+    assert cut_to(None) is None
 
 
 def test_bootstrap_t_needs_five_values():

@@ -112,11 +112,6 @@ def test_what_cannot_be_tested_says_why(first, second, difference, sd, note):
     assert (comparison.difference, comparison.sd, comparison.note) == (difference, sd, note)
 
 
-@pytest.mark.parametrize(('n', 'noted'), [(2, True), (5, True), (6, False), (10, False)])
-def test_few_pairs_are_noted(n, noted):
-    assert bool(compare_paired(FIRST[:n], SECOND[:n]).note) == noted
-
-
 def test_no_margin_no_equivalence():
     assert compare_paired(FIRST, SECOND).test.equivalence_p is None
 

@@ -30,10 +30,9 @@ def analytic_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, f
     ms_images = runs * ((of_images - mean) ** 2).sum() / (images - 1)
     residual = values - of_runs[:, None] - of_images + mean
     ms_residual = (residual**2).sum() / (runs - 1) / (images - 1)
-    variance = (ms_runs + ms_images - ms_residual) / (runs * images)
-    parts = ms_runs / (runs * images), ms_images / (runs * images)
-    df = variance**2 / (parts[0] ** 2 / (runs - 1) + parts[1] ** 2 / (images - 1))
-    half = t_quantile((1 + level) / 2, df) * math.sqrt(variance)
+    of_runs, of_images = ms_runs / (runs * images), max(ms_images - ms_residual, 0) / (runs * images)
+    quantiles = (t_quantile((1 + level) / 2, count - 1) for count in (runs, images))
+    half = math.sqrt(sum(quantile**2 * part for quantile, part in zip(quantiles, (of_runs, of_images), strict=True)))
     return mean - half, mean + half
 
 
@@ -45,6 +44,16 @@ def test_agrees_with_variance_components(runs, images):
     assert (interval.low + interval.high) / 2 == pytest.approx(100 * values.mean())
     # 1000 resamples give the part of the images to 2 %.
     assert interval.half_width == pytest.approx((high - low) / 2, rel=0.05)
+
+
+@pytest.mark.parametrize('runs', [2, 3, 5, 10])
+@pytest.mark.parametrize('sd_of_runs', [0.02, 0.2])
+def test_it_is_never_narrower_than_that_of_the_runs(runs, sd_of_runs):
+    weights = draw_image_weights(300, num=200)
+    for seed in range(40):
+        values = correct(runs, 300, seed, sd_of_runs=sd_of_runs)
+        alone = t_interval(100 * values.mean(axis=1)).half_width
+        assert runs_by_images_interval(values, weights=weights).half_width >= alone * (1 - 1e-9)
 
 
 def test_many_images_leave_the_interval_of_the_runs():

@@ -170,7 +170,7 @@ def table_of_images(repetitions: int, seed: int = 0, sizes: Sequence[int] = (300
     rows = []
     for images in sizes:
         over_both = partial(runs_by_images_interval, weights=draw_image_weights(images, seed=seed))
-        for runs in (5, RUNS):
+        for runs in (2, 3, 5, RUNS):
             both, alone = zip(
                 *(
                     (over_both(sample), t_interval(100 * sample.mean(axis=1)))

@@ -70,6 +70,16 @@ def test_repeated_cross_validation_needs_the_correction():
     assert coverage(samples, truth, t_interval).share.percent < 65
 
 
+@pytest.mark.parametrize('sd_of_runs', [0.05, 0.2])
+@pytest.mark.parametrize('runs', [2, 3])
+def test_runs_by_images_covers_with_two_or_three_runs(runs, sd_of_runs):
+    generator = np.random.default_rng(8)
+    weights = draw_image_weights(300, num=300)
+    samples = [crossed_runs(generator, runs, 300, sd_of_runs=sd_of_runs) for _ in range(500)]
+    # An error of one point; with Satterthwaite's degrees of freedom two runs of the larger spread cover 91 %.
+    assert coverage(samples, 80.0, lambda sample: runs_by_images_interval(sample, weights=weights)).share.percent > 94
+
+
 @pytest.mark.parametrize('runs', [5, 10])
 def test_runs_by_images_covers_new_images_and_runs_alone_do_not(runs):
     generator = np.random.default_rng(5)
@@ -134,7 +144,9 @@ def test_tables_are_as_wide_as_their_head_and_repeatable(name):
 
 def test_images_table():
     table, _ = TABLES['images']
-    assert [row[:2] for row in table(10, sizes=(50, 100)).rows] == [('50', 5), ('50', 10), ('100', 5), ('100', 10)]
+    assert [row[:2] for row in table(10, sizes=(50, 100)).rows] == [
+        (images, runs) for images in ('50', '100') for runs in (2, 3, 5, 10)
+    ]
 
 
 def test_markdown():
