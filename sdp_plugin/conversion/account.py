@@ -72,15 +72,12 @@ def _geometry(change: GeometryChange) -> list[str]:
     ]
     if change.every == 1 or change.sampled is None:
         return lines
+    told = 'is the coarser one dilated' if change.is_atrous else 'is not the coarser one dilated'
+    remedy = '' if change.is_atrous else ', as sdp_plugin.AtrousResNet would be'
     return [
         *lines,
-        f'  à-trous agreement: at every {_ordinal(change.every)} position of the denser map the features differ by '
-        f'{change.sampled:.2g}, relatively: '
-        + (
-            'the denser trunk is the coarser one dilated'
-            if change.is_atrous
-            else 'the denser trunk is not the coarser one dilated, as sdp_plugin.AtrousResNet would be'
-        ),
+        f'  à-trous agreement: a relative difference of {change.sampled:.2g} at every {_ordinal(change.every)} '
+        f'position of the denser map, which {told}{remedy}',
     ]
 
 

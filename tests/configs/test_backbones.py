@@ -9,12 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
-from mmengine.runner import Runner
-
-from sdp_plugin.conversion.backbone_table import (
+from backbone_table import (
     BACKBONES,
     BEGIN,
     END,
@@ -28,6 +23,11 @@ from sdp_plugin.conversion.backbone_table import (
     to_markdown,
     update,
 )
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.runner import Runner
+
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.conversion.initialise import load_initialisation
 from sdp_plugin.conversion.trunks import ADAPTER
@@ -233,9 +233,9 @@ def test_parameters_are_those_of_the_papers():
 
 
 @pytest.mark.parametrize('name', ['ResNet-34', 'Swin-T', 'ConvNeXt-T', 'MiT-B0'])
-def test_readme_is_current(name):
+def test_the_page_is_current(name):
     header, row = to_markdown([measured(name)]).splitlines()[-3::2]
-    table = (CONFIGS.parent / 'README.md').read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
+    table = (CONFIGS.parent / 'docs' / 'conversion.md').read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
     assert header in table
     assert row in table
     assert len([line for line in table if line.startswith('|')]) == NUM_BACKBONES + 2
@@ -243,7 +243,7 @@ def test_readme_is_current(name):
 
 @functools.cache
 def measured(name: str) -> Row:
-    return measure(next(backbone for backbone in BACKBONES if backbone.name == name), CONFIGS)
+    return measure(next(backbone for backbone in BACKBONES if backbone.name == name))
 
 
 def test_costs_at_other_sizes_are_not_put_beside_each_other():
@@ -256,11 +256,11 @@ def test_costs_at_other_sizes_are_not_put_beside_each_other():
 def test_a_trunk_that_does_not_fit_is_refused():
     other = replace(BACKBONES[0], classifier=BACKBONES[2].classifier)
     with pytest.raises(UserError, match='depth: 18'):
-        measure(other, CONFIGS)
+        measure(other)
 
 
 def test_the_table_goes_between_the_markers(tmp_path):
-    path = tmp_path / 'README.md'
+    path = tmp_path / 'page.md'
     path.write_text(f'before\n{BEGIN}\nold\n{END}\nafter\n')
     for _ in range(2):
         update(path, 'table\n')
@@ -269,9 +269,9 @@ def test_the_table_goes_between_the_markers(tmp_path):
 
 @pytest.mark.parametrize('text', ['nothing', BEGIN, f'{END}\n{BEGIN}', f'{BEGIN}{BEGIN}{END}', f'{BEGIN}{END}{END}'])
 def test_a_file_without_a_place_for_the_table_is_left_alone(tmp_path, run_tool, text):
-    path = tmp_path / 'README.md'
+    path = tmp_path / 'page.md'
     path.write_text(text)
-    status, _, errors = run_tool('backbones.py', '--update', path)
+    status, _, errors = run_tool('docs/backbone_table.py', '--update', path)
     assert status == 2
     assert 'no place for the table' in errors
     assert path.read_text() == text

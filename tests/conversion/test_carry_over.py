@@ -82,7 +82,7 @@ def test_an_atrous_trunk_is_the_classifier_dilated(saved, stride, every):
     assert geometry.every == every
     assert geometry.sampled < 1e-12
     assert geometry.pooled > 0.001
-    assert 'the denser trunk is the coarser one dilated' in verification(carried.verification)
+    assert 'which is the coarser one dilated' in verification(carried.verification)
     assert carried.provenance()['geometry']['sampled'] == geometry.sampled
 
 

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import mmseg.models.backbones
 import pytest
@@ -69,6 +70,15 @@ def test_every_key_map_is_among_the_pairs():
         ('sdp_plugin.TorchvisionResNet', 'mmseg.ResNet'),
         ('sdp_plugin.TorchvisionResNet', 'sdp_plugin.AtrousResNet'),
     }
+
+
+def test_the_page_on_conversion_names_every_pair_and_its_verdict():
+    page = (Path(__file__).parents[2] / 'docs' / 'conversion.md').read_text()
+    rows = [[cell.strip(' `') for cell in line.split('|')[1:4]] for line in page.splitlines() if line.startswith('| `')]
+    missing = [
+        key_map.name for key_map in KEY_MAPS if [key_map.source, key_map.target, key_map.verdict.name] not in rows
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize('name', DIRECT)

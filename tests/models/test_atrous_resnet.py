@@ -58,6 +58,20 @@ def test_is_torchvisions_with_strides_replaced(output_stride, dilated):
         torch.testing.assert_close(ours(images)[0].flatten(1), reference(images), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize('output_stride', [8, 16])
+def test_is_timms_of_an_output_stride(output_stride):
+    """Which dilates basic blocks, too."""
+    timm = pytest.importorskip('timm')
+    reference = timm.create_model('resnet18', pretrained=False, output_stride=output_stride).double().eval()
+    randomise(reference)
+    ours = AtrousResNet(depth=18, output_stride=output_stride, out_indices=(3,))
+    ours.double().eval()
+    ours.load_state_dict({k: v for k, v in reference.state_dict().items() if not k.startswith('fc.')})
+    images = torch.randn(1, 3, 65, 65, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images)[0], reference.forward_features(images), rtol=1e-12, atol=1e-12)
+
+
 def test_names_and_start_are_those_of_mmsegmentation():
     torch.manual_seed(0)
     ours = AtrousResNet(depth=18, **SMALL)

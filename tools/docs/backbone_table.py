@@ -1,8 +1,17 @@
-"""The backbones that come with configs for both phases, and what they cost, as a table for the README."""
+#!/usr/bin/env python3
+r"""Print the table of the backbones that have configs for both phases: what they cost, and how well they convert.
+
+Everything in it is computed: both models of each backbone are built from their configs, and the conversion's verdict
+is the key map's. It takes about half a minute.
+
+examples:
+  python tools/docs/backbone_table.py
+  python tools/docs/backbone_table.py --update docs/conversion.md
+"""
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,13 +22,15 @@ from mmengine.registry import DefaultScope
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from sdp_plugin.command_line import ToolParser
 from sdp_plugin.conversion.key_map import Verdict
 from sdp_plugin.conversion.key_maps import key_map_for
 from sdp_plugin.conversion.source import read_config
 from sdp_plugin.conversion.trunks import ADAPTER, trunk_of_model
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SUPERVISIONS = ('scribbles', 'masks')
 SCHEDULES = {'pcam': '100e', 'crc': '200e'}
 
@@ -103,18 +114,14 @@ class Row:
     verdict: Verdict
 
 
-def measure(backbone: Backbone, configs: Path) -> Row:
+def measure(backbone: Backbone) -> Row:
     """Build both of a backbone's models and count.
-
-    Args:
-        backbone: The backbone.
-        configs: The folder ``configs``.
 
     Raises:
         UserError: If a config is missing, or the segmentor's trunk cannot be carried into the classifier's.
     """
-    pretraining = read_config(configs / backbone.pretraining('scribbles'))
-    finetuning = read_config(configs / backbone.finetuning('pcam'))
+    pretraining = read_config(CONFIGS / backbone.pretraining('scribbles'))
+    finetuning = read_config(CONFIGS / backbone.finetuning('pcam'))
     source, target = trunk_of_model(pretraining), trunk_of_model(finetuning)
     key_map = key_map_for(source, target)
     key_map.check_target(source, target)
@@ -204,29 +211,21 @@ def _line(cells: Iterable[str]) -> str:
     return f'| {" | ".join(cells)} |'
 
 
-def check_can_update(path: str | os.PathLike) -> None:
-    """Check that a file has a place for the table.
+def update(path: Path, table: str) -> None:
+    """Put ``table`` between the two markers in a file, all of it or nothing."""
+    before, after = around_table(path)
+    write_text_atomically(path, f'{before}{BEGIN}\n\n{table}\n{END}{after}')
+
+
+def around_table(path: Path) -> tuple[str, str]:
+    """What precedes and follows the table in a file.
 
     Raises:
         UserError: If the file is missing, or the markers are not there once each, in their order.
     """
-    _around_table(path)
-
-
-def update(path: str | os.PathLike, table: str) -> None:
-    """Put ``table`` between the two markers in a file, all of it or nothing.
-
-    Raises:
-        UserError: As :func:`check_can_update`.
-    """
-    before, after = _around_table(path)
-    write_text_atomically(path, f'{before}{BEGIN}\n\n{table}\n{END}{after}')
-
-
-def _around_table(path: str | os.PathLike) -> tuple[str, str]:
-    if not Path(path).is_file():
+    if not path.is_file():
         raise UserError('The file to update is missing.', looked_for=path)
-    text = Path(path).read_text(encoding='utf-8')
+    text = path.read_text(encoding='utf-8')
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in before + after:
@@ -237,3 +236,24 @@ def _around_table(path: str | os.PathLike) -> tuple[str, str]:
             remedy='add both markers, each on a line of its own',
         )
     return before, after
+
+
+@exits_on_user_error
+def main() -> None:
+    parser = ToolParser(__doc__)
+    parser.add_argument(
+        '--update', metavar='FILE', type=Path, help='put the table between the two markers in FILE, and print nothing'
+    )
+    file = parser.parse_args().update
+    if file:
+        around_table(file)  # before half a minute of counting
+    table = to_markdown(measure(backbone) for backbone in BACKBONES)
+    if not file:
+        print(table, end='')
+        return
+    update(file, table)
+    print(f'updated: {file}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
