@@ -49,8 +49,7 @@ class Collection(ABC):
     def __post_init__(self) -> None:
         for field in fields(self):
             object.__setattr__(self, field.name, _hashable(getattr(self, field.name)))
-        if not isinstance(self.data_root, str):
-            raise UserError('data_root is no path.', looked_for='the folder of the data', found=repr(self.data_root))
+        check_text('data_root', self.data_root)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -141,6 +140,16 @@ class Collection(ABC):
     def positions(self, found: Any) -> np.ndarray | None:
         """Where in what was found the chosen part is; None where two parts of the same files may share images."""
         return None
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is no text: no path, no name.
+
+    Raises:
+        UserError: It is none, or holds NUL.
+    """
+    if not isinstance(value, str) or '\0' in value:
+        raise UserError(f'{name} has a value that it cannot have.', looked_for='a text', found=repr(value))
 
 
 def evenly(number: int, count: int) -> np.ndarray:

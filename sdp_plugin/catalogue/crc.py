@@ -64,7 +64,7 @@ class KatherTiles(FoldedTiles):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.group_by not in GROUP_PATTERNS:
+        if not isinstance(self.group_by, str) or self.group_by not in GROUP_PATTERNS:
             raise UserError('Unknown group_by.', looked_for=', '.join(GROUP_PATTERNS), found=repr(self.group_by))
 
     @property

@@ -73,7 +73,7 @@ class SomeFolder(Collection):
 
 
 def collection_of(dataset_config: Mapping[str, Any]) -> Collection:
-    """The files that the config of a data set asks for.
+    """The files that the config of a data set asks for. What wraps a data set (``RepeatDataset``) is looked through.
 
     Args:
         dataset_config (Mapping[str, Any]): The ``dataset`` of a data loader's config.
@@ -81,7 +81,9 @@ def collection_of(dataset_config: Mapping[str, Any]) -> Collection:
     Raises:
         UserError: An argument has a value that it cannot have.
     """
-    return COLLECTIONS.get(str(dataset_config['type']).split('.')[-1], SomeFolder).from_config(dataset_config)
+    while isinstance(dataset_config.get('dataset'), Mapping):
+        dataset_config = dataset_config['dataset']
+    return COLLECTIONS.get(str(dataset_config.get('type')).split('.')[-1], SomeFolder).from_config(dataset_config)
 
 
 def fingerprint(dataset_config: Mapping[str, Any]) -> str:
@@ -183,12 +185,10 @@ def _check(collection: Collection) -> None:
 
 
 def _datasets_of(cfg: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The data set of each part that a config has. What wraps one (``RepeatDataset``) is looked through."""
+    """The data set of each part that a config has."""
     for part in PARTS:
         dataset = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
-        while isinstance(dataset, Mapping) and isinstance(dataset.get('dataset'), Mapping):
-            dataset = dataset['dataset']
-        if isinstance(dataset, Mapping) and 'type' in dataset:
+        if isinstance(dataset, Mapping):
             yield part, dataset
 
 

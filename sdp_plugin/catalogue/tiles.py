@@ -67,7 +67,7 @@ class TileCollection(Collection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.split not in SPLITS:
+        if not isinstance(self.split, str) or self.split not in SPLITS:
             raise UserError('Unknown split.', looked_for=', '.join(SPLITS), found=repr(self.split))
         object.__setattr__(self, 'split', SPLITS[self.split])
         check_seed(self.seed)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from sdp_plugin.catalogue.cards import DataCard
-from sdp_plugin.catalogue.collection import Collection, evenly
+from sdp_plugin.catalogue.collection import Collection, check_text, evenly
 from sdp_plugin.catalogue.downloads import (
     CLICKS_ON_BACKGROUND,
     CLICKS_ON_OBJECTS,
@@ -121,14 +121,16 @@ class VOCFiles(Collection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        pairs = self.data_prefix
+        if not isinstance(pairs, tuple) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+            raise UserError('data_prefix is no dict of folders.', found=repr(self.data_prefix))
         folders = dict(self.data_prefix)
-        unknown = sorted(set(folders) - set(FILES_OF_AN_IMAGE))
+        unknown = sorted(map(str, set(folders) - set(FILES_OF_AN_IMAGE)))
         if unknown:
             raise UserError('Unknown key in data_prefix.', looked_for=', '.join(FILES_OF_AN_IMAGE), found=unknown)
         texts = {'ann_file': self.ann_file, 'scribble_suffix': self.scribble_suffix}
         for name, value in (texts | {key: folder for key, folder in folders.items() if folder is not None}).items():
-            if not isinstance(value, str):
-                raise UserError(f'{name} is no path.', looked_for='a text', found=repr(value))
+            check_text(name, value)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES, VOC_2012, VOCClassLabelFiles, VOCFiles
+from sdp_plugin.datasets import arguments
 from sdp_plugin.datasets.decoded_files import DecodedFiles
 from sdp_plugin.datasets.samplers import seed_draws
 from sdp_plugin.registry import DATASETS
@@ -37,8 +38,8 @@ class VOCDataset(BaseSegDataset):
 
     def __init__(self, decode_first: bool = False, cache_dir: str | None = None, **kwargs) -> None:
         self.collection = self.COLLECTION.from_config(kwargs)
-        self.decode_first = decode_first
-        self.cache_dir = cache_dir
+        self.decode_first = arguments.flag('decode_first', decode_first)
+        self.cache_dir = arguments.folder('cache_dir', cache_dir)
         self._decoded: dict[str, DecodedFiles] = {}
         kwargs.pop('scribble_suffix', None)
         super().__init__(**kwargs)

@@ -11,7 +11,7 @@ from mmpretrain.structures import DataSample
 from torch.utils.data import default_collate
 
 from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.datasets.transforms.packing import collate_images, metas_of, set_metas
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import FUNCTIONS, TRANSFORMS

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 

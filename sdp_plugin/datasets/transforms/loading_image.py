@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.image_files import MAX_PIXELS, read_image
 from sdp_plugin.registry import TRANSFORMS
 

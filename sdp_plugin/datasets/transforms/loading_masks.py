@@ -11,7 +11,7 @@ from defusedxml import ElementTree
 from mmcv.transforms import BaseTransform
 
 from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES, VOC_CLASSES
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.index_png import read_index_png

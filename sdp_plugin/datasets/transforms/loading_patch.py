@@ -9,8 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from sdp_plugin.datasets import arguments
 from sdp_plugin.datasets.hdf5_reading import ImageReader, open_images
-from sdp_plugin.datasets.transforms import arguments
 from sdp_plugin.registry import TRANSFORMS
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.datasets.transforms.loading_masks import IGNORE_INDEX, check_classes
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from sdp_plugin.datasets.transforms import arguments
+from sdp_plugin.datasets import arguments
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.datasets.transforms.loading_strokes import StrokesToDraw
 from sdp_plugin.registry import TRANSFORMS

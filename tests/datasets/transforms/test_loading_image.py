@@ -67,6 +67,7 @@ STRANGE = {
     'half transparent.tif': (as_pixels(with_alpha(128)), 'transparent'),
     'see-through colour.png': (as_pixels(IMAGE, transparency=tuple(IMAGE[0, 0].tolist())), 'transparent'),
     'a bomb.png': (as_pixels(np.broadcast_to(np.uint8(0), (9_000, 9_000))), 'too many pixels(.|\n)*9,000 x 9,000'),
+    'a bomb.jpg': (as_pixels(np.broadcast_to(np.uint8(0), (9_000, 9_001))), 'too many pixels(.|\n)*9,001 x 9,000'),
     'a pipe.png': (os.mkfifo, 'no regular file'),
     'a folder.png': (os.mkdir, 'no regular file'),
 }

@@ -1,4 +1,4 @@
-"""Checks of what transforms are made with: nonsense is refused at construction, as MMPretrain's transforms do."""
+"""Checks of what transforms and data sets are made with: nonsense is refused at construction."""
 
 from __future__ import annotations
 

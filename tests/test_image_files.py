@@ -1,0 +1,75 @@
+"""Damaged image files: an image, or one error, whatever was done to them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.image_files import read_image
+
+MAX_PIXELS = 10_000
+
+
+def encoded(suffix: str, mode: str, **options) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 9, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, format=suffix, **options)
+    return buffer.getvalue()
+
+
+SEEDS = [
+    encoded('JPEG', 'RGB'),
+    encoded('JPEG', 'L', progressive=True),
+    encoded('PNG', 'RGB'),
+    encoded('PNG', 'P'),
+    encoded('PNG', 'RGBA'),
+    encoded('TIFF', 'RGB', compression='packbits'),
+    encoded('TIFF', 'RGB', compression='tiff_lzw'),
+    encoded('BMP', 'RGB'),
+]
+
+
+@st.composite
+def damaged(draw) -> bytes:
+    content = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(1, 4))):
+        # Headers are short, and where sizes and types stand.
+        at = draw(st.one_of(st.integers(0, min(40, len(content) - 1)), st.integers(0, len(content) - 1)))
+        kind = draw(st.sampled_from(('set', 'insert', 'delete', 'cut')))
+        if kind == 'set':
+            content[at : at + 4] = draw(st.binary(min_size=1, max_size=4))
+        elif kind == 'insert':
+            content[at:at] = draw(st.binary(max_size=8))
+        elif kind == 'delete':
+            del content[at : at + draw(st.integers(1, 8))]
+        else:
+            del content[at:]
+        if not content:
+            break
+    return bytes(content)
+
+
+@pytest.fixture(scope='module')
+def path(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp('damaged') / 'image'
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(content=damaged() | st.binary(max_size=64))
+def test_a_damaged_file_is_an_image_or_one_error(path, content):
+    path.write_bytes(content)
+    try:
+        image = read_image(path, MAX_PIXELS)
+    except UserError:
+        return
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS
