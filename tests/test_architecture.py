@@ -21,7 +21,7 @@ FLOORS = (
     ('evaluation', 'visualization', 'statistics'),
     ('scribbles', 'catalogue'),
     ('shipped',),
-    ('settings', 'checkpoints'),
+    ('settings', 'step_progress', 'checkpoints'),
     ('registry', 'transfer', 'hardware', 'files', 'image_files', 'hdf5', 'command_line', 'openmmlab'),
     ('errors',),
     ('__init__',),

@@ -75,8 +75,11 @@ def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
             else:
                 run_processes(progress, workers, options.shard, options.lease)
     except Stopped as stopped:
+        progress.keep()
         progress.tell(f'{stopped}. The same command goes on; tools/report.py {work_dir} reports what is done.')
         return stopped.exit_status
+    finally:
+        progress.keep()
     return _end(progress, options.shard)
 
 

@@ -25,6 +25,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from sdp_plugin.apis.train import fit, latest_checkpoint, measure, start
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.datasets.samples import digest_of_keys, id_of
+from sdp_plugin.engine.hooks.progress import StepProgressHook
 from sdp_plugin.engine.hooks.trunks import kept_trunks
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
 from sdp_plugin.engine.in_memory.turns import in_company
@@ -46,6 +47,7 @@ from sdp_plugin.probes.cells import run_probes
 from sdp_plugin.probes.features import IMAGES_FILE, compute_features
 from sdp_plugin.settings import load_config
 from sdp_plugin.shipped import CONFIGS
+from sdp_plugin.step_progress import StepProgressFile
 
 LOG_FILE = 'log.txt'
 CURVE_POINTS = 200
@@ -95,7 +97,9 @@ def train_cell(task: Task) -> Outcome:
 
 
 def _features(task: Task, cfg: Config) -> Outcome:
-    features = compute_features(cfg, task.initialisation, task.folder)
+    progress = StepProgressFile(task.folder)
+    told = partial(progress.step, 'features')
+    features = compute_features(cfg, task.initialisation, task.folder, told=told)
     return Outcome(
         metrics={},
         subset=features.description,
@@ -177,6 +181,7 @@ def _trained(cfg: Config, started: float, resume: bool) -> Outcome:
     runner = start(Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False), resume)
     start_up = _StartUpHook()
     runner.register_hook(start_up)
+    runner.register_hook(StepProgressHook())
     try:
         fit(runner)
         trained = time.monotonic()

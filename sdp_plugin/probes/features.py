@@ -62,7 +62,11 @@ class Features:
 
 
 def compute_features(
-    cfg: Config, initialisation: str | Path | None, folder: str | Path, report: Callable[[str], None] = print
+    cfg: Config,
+    initialisation: str | Path | None,
+    folder: str | Path,
+    report: Callable[[str], None] = print,
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Features:
     """Compute the features of all images that a config trains and tests on, whatever it draws of them.
 
@@ -73,6 +77,7 @@ def compute_features(
         initialisation (str | Path | None): A converted checkpoint; None is a random network of the config's seed.
         folder (str | Path): Where the files are written, and looked for to go on with.
         report (Callable[[str], None]): Takes a line on how far it is. Defaults to ``print``.
+        told (Callable[[int, int], None]): Takes how many of how many images are done. Defaults to nothing.
 
     Returns:
         Features: The files.
@@ -91,6 +96,7 @@ def compute_features(
         file.write(start, network.features_of(images.read(start, stop)))
         rate = (stop - first) / (time.monotonic() - started)
         left = (len(images) - stop) / rate
+        told(stop, len(images))
         report(f'features: {stop:,} of {len(images):,} images, {rate:.0f} a second, {left:.0f} s left')
     return file.finished(time.monotonic() - started)
 

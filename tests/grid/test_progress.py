@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from toy_grid import GRID, NUM_TRAININGS
@@ -21,10 +22,13 @@ from sdp_plugin.grid.progress import (
     duration_text,
     estimate,
     left,
+    running_lines,
     status_line,
+    steps_of,
 )
 from sdp_plugin.grid.records import FINETUNING, Failure, Result
 from sdp_plugin.grid.store import GridRecord
+from sdp_plugin.step_progress import FILE_NAME, StepProgress
 
 
 def result_of(cell, wall: float = 60.0, accuracy: float = 70.0) -> Result:
@@ -69,7 +73,7 @@ def test_a_cell_takes_as_long_as_others_of_its_group(toy):
 
 def test_nothing_is_invented(toy):
     assert estimate(record_of(toy)) == Estimate(0, 0, NUM_TRAININGS)
-    assert 'unknown' in Estimate(0, 0, 29).text()
+    assert Estimate(0, 0, 29).text() == 'time left is being measured'
     assert Estimate(0, 0, 0).text() == ''
     assert Estimate(7200, 3, 0).text(workers=2) == 'about 60 min left'
     assert Estimate(7200, 3, 4).text() == 'about 2 h 0 min left and 4 of unknown duration'
@@ -120,7 +124,7 @@ def test_a_log_file_shows_that_the_grid_is_alive(toy):
         progress.update()
     lines = stream.getvalue().splitlines()
     assert len(lines) == 3 * 2
-    assert lines[1] == '  running: pre-training masks'
+    assert lines[1] == '  running: pre-training masks, starting'
 
 
 class Terminal(io.StringIO):
@@ -128,18 +132,74 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_terminal_is_drawn_anew(toy, monkeypatch):
-    monkeypatch.setenv('COLUMNS', '30')
-    monkeypatch.setenv('LINES', '4')
+@pytest.fixture
+def running(toy):
+    """A grid of which one pre-training runs, 30 of its 100 iterations done in a minute."""
+    plan = toy.planned()
+    cell = plan.cells[0]
+    claims.claim(store.cell_folder(toy.work_dir, cell.id), claims.this_process())
+    step = StepProgress('training', 30, 100, seconds=60.0, left=140.0, loss=0.4567)
+    work = store.cell_folder(toy.work_dir, cell.id) / store.WORK
+    work.mkdir()
+    (work / FILE_NAME).write_text(json.dumps(asdict(step)))
+    return plan, cell
+
+
+def test_what_runs_is_said_with_its_iterations_loss_and_time_left(toy, running):
+    plan, _ = running
+    stream = io.StringIO()
+    Progress(toy.work_dir, plan, stream=stream).show()
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == '  running: pre-training masks, training 30 of 100 iterations, loss 0.457, 2 min left'
+    # The other pre-training sees as many images, and so takes as long as this one: 200 seconds.
+    assert lines[0].endswith('1 running, 28 waiting, about 6 min left and 27 of unknown duration')
+
+
+def test_before_the_first_step_the_time_left_is_being_measured(toy):
+    plan = toy.planned()
+    claims.claim(store.cell_folder(toy.work_dir, plan.cells[0].id), claims.this_process())
+    record = store.read_grid(toy.work_dir)
+    assert running_lines(record, {}) == ['  running: pre-training masks, starting']
+    assert status_line(record).endswith('time left is being measured')
+
+
+def test_finished_cells_count_for_more_than_one_that_runs(toy, running):
+    plan, cell = running
+    other = next(one for one in plan.cells if one.kind == cell.kind and one is not cell)
+    record = replace(store.read_grid(toy.work_dir), results={other.id: result_of(other, wall=500.0)})
+    steps = steps_of(record)
+    assert estimate(record, steps) == Estimate(140.0, 1, 27)
+    third = replace(plan, cells=[*plan.cells, replace(other, id='third')], images={**plan.images, 'third': 20})
+    assert estimate(replace(record, plan=third), steps).seconds == 140.0 + 500.0
+
+
+def test_a_terminal_has_a_bar_for_what_runs_and_one_for_the_grid(toy, running, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '130')
+    monkeypatch.setenv('TERM', 'xterm')
+    plan, _ = running
+    stream = Terminal()
+    progress = Progress(toy.work_dir, plan, stream=stream)
+    progress.show()
+    drawn = re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', stream.getvalue()).splitlines()
+    assert re.search(r'pre-training masks +\S+ training 30 of 100 iterations, loss 0.457, 2 min left', drawn[-2])
+    assert re.search(r'toy +\S+ 0 of 29 done, 1 running, 28 waiting, about', drawn[-1])
+    progress.tell('a line [that] stays')
+    assert 'a line [that] stays' in stream.getvalue()
+    progress.keep()
+    # The cursor is shown again.
+    assert stream.getvalue().endswith('\x1b[?25h')
+
+
+def test_a_low_terminal_shows_what_fits(toy, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '40')
+    monkeypatch.setenv('LINES', '3')
+    monkeypatch.setenv('TERM', 'xterm')
     toy.run()
     stream = Terminal()
     progress = Progress(toy.work_dir, toy.plan(), stream=stream)
     progress.show()
-    drawn = stream.getvalue().splitlines()
-    assert len(drawn) == 2  # of four, as the terminal is low
-    assert max(map(len, drawn)) < 30
-    progress.tell('a line that stays')
-    assert stream.getvalue().splitlines()[2] == '\x1b[2A\x1b[Ja line that stays'
+    assert len(stream.getvalue().splitlines()) == 3
+    progress.keep()
 
 
 def test_looks_only_as_often_as_it_should(toy):

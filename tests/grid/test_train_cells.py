@@ -28,6 +28,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.grid import train_cells as training
 from sdp_plugin.grid.records import FINETUNING, INITIALISATION, PRETRAINING, Cell, Outcome, Task
 from sdp_plugin.grid.train_cells import LOG_FILE, train_cell, train_cells
+from sdp_plugin.step_progress import read_step_progress
 
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -98,6 +99,7 @@ def test_a_fine_tuning(make_task, config):
     assert all(np.isfinite(point['loss']) for point in outcome.curve)
     assert set(outcome.durations) == {'start_up', 'train', 'test'}
     assert all(seconds >= 0 for seconds in outcome.durations.values())
+    assert read_step_progress(task.folder).phase == 'test'
     assert outcome.files == {}
     assert Config.fromstring(outcome.config_text, '.py').seed == 3
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from sdp_plugin.grid.progress import Progress
 from sdp_plugin.grid.worker import Worker
 
+POLL = 0.2
+
 
 def run_in_process(worker: Worker, progress: Progress) -> None:
     """Run a worker here, with the progress of the grid beside it.
@@ -27,8 +29,8 @@ def _shown_beside(progress: Progress) -> Iterator[None]:
     stop = threading.Event()
 
     def show() -> None:
-        while not stop.wait(progress.interval):
-            progress.show()
+        while not stop.wait(POLL):
+            progress.update()
 
     thread = threading.Thread(target=show, name='progress', daemon=True)
     thread.start()
