@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from sdp_plugin.catalogue.cards import DataCard
-from sdp_plugin.catalogue.collection import evenly, existing_folder
+from sdp_plugin.catalogue.collection import check_text, evenly, existing_folder
 from sdp_plugin.catalogue.downloads import PCAM_FILES
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
@@ -63,12 +63,16 @@ class PCam(TileCollection):
     """
 
     CARD: ClassVar[DataCard] = PCAM
+    READ_BY: ClassVar[tuple[str, ...]] = ('data_root', 'split', 'exclude')
 
     exclude: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.exclude is not None and self.split != 'train':
+        if self.exclude is None:
+            return
+        check_text('exclude', self.exclude)
+        if self.split != 'train':
             raise UserError(
                 f'exclude was given for the {self.split} split, which is always used whole.',
                 found=f'exclude={self.exclude!r}',
@@ -109,8 +113,9 @@ class PCam(TileCollection):
         return np.setdiff1d(np.arange(len(found)), excluded)
 
     def content(self, found: Tiles) -> Iterable[object]:
-        """Their number, all labels, and some patches, evenly spread."""
-        return [len(found), found.labels, _some_patches(found, _SAMPLED_PATCHES)]
+        """Their number, all labels, some patches, evenly spread, and which are excluded."""
+        excluded = [] if self.exclude is None else [np.setdiff1d(np.arange(len(found)), self.positions(found))]
+        return [len(found), found.labels, _some_patches(found, _SAMPLED_PATCHES), *excluded]
 
     def read_some(self, found: Tiles, count: int) -> None:
         """Read some patches, which lie in as many chunks of a compressed file."""

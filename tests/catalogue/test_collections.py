@@ -13,6 +13,7 @@ import pytest
 
 from sdp_plugin.catalogue.crc import KatherTiles
 from sdp_plugin.catalogue.inspection import COLLECTIONS
+from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam
 from sdp_plugin.catalogue.tile_folder import TileFolder
 from sdp_plugin.catalogue.voc import VOCFiles
@@ -29,7 +30,7 @@ TILES = dict(
 )
 FOLDS = dict(num_folds=('3', 1, 0, -2, 2.0, True, [3]), fold=(*NUMBERS, -1, 10), fold_seed=NUMBERS)
 BAD = {
-    PCam: TILES,
+    PCam: TILES | dict(exclude=(3, ['a'], True, 'a\0b')),
     KatherTiles: TILES | FOLDS | dict(group_by=('patient', '', None, 3, ['none'])),
     TileFolder: TILES
     | FOLDS
@@ -37,6 +38,7 @@ BAD = {
         group_pattern=('(', '[', 3, ['a'], True),
         classes=('normal', [], ['one'], ['a', 'a'], ['a', ''], ['a', 1], [['a'], ['b']], {'a': 0, 'b': 1}, 3),
     ),
+    NCTTiles: TILES | dict(normalised=(None, 1, 'no')),
     VOCFiles: dict(
         data_root=TEXTS,
         ann_file=TEXTS,

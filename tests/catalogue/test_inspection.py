@@ -90,6 +90,17 @@ def test_what_is_done_with_the_data_is_not_in_the_fingerprint(small_data):
     assert fingerprint(drawn) == fingerprint(crc(small_data.crc))
 
 
+def test_the_patches_that_are_excluded_are_in_the_fingerprint(copied):
+    prints = [fingerprint(pcam(copied['pcam']))]
+    for key in ('train/3', 'train/4', 'test/4'):
+        (copied['pcam'] / 'duplicates.txt').write_text(f'# key\n{key} more\n')
+        forget()
+        prints.append(fingerprint(pcam(copied['pcam'], exclude='duplicates.txt')))
+    assert ABSENT not in prints
+    assert len(set(prints[:3])) == 3
+    assert prints[3] == prints[0]
+
+
 def test_the_storage_of_patches_is_not_in_the_fingerprint(copied):
     before = fingerprint(pcam(copied['pcam']))
     path = copied['pcam'] / 'camelyonpatch_level_2_split_train_x.h5'
