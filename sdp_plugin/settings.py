@@ -101,7 +101,8 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
     _carry(cfg, [name for name in PLACES if name in cfg])
     options = options or {}
-    overrides = {_checked_key(cfg, key): value for key, value in options.items()}
+    # A copy, as merging takes `_delete_` out of the dicts that it is given.
+    overrides = {_checked_key(cfg, key): copy.deepcopy(value) for key, value in options.items()}
     try:
         cfg.merge_from_dict(overrides)
     except (KeyError, TypeError) as error:

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
+from pathlib import Path
 
 import torch
 from mmengine.logging import print_log
 from torch import nn
 
 from sdp_plugin.checkpoints.reading import load_checkpoint, state_dict_of
+from sdp_plugin.conversion.carry_over import carry_over
 from sdp_plugin.conversion.convert import shortened
+from sdp_plugin.conversion.layouts import recognised
 from sdp_plugin.conversion.source import TRUNK_PREFIX
 from sdp_plugin.errors import UserError
 
 
 def load_initialisation(model: nn.Module, path: str | os.PathLike) -> None:
-    """Give a model's backbone the tensors of a checkpoint that ``tools/convert_weights.py`` wrote.
+    """Give a model's backbone the tensors of a checkpoint.
 
     Args:
         model: A classifier or segmentor with a ``backbone``. Its other parts keep their own initialisation.
-        path: The converted checkpoint.
+        path: One that ``tools/convert_weights.py`` wrote; a ResNet of torchvision, timm or MMPretrain's zoo, which is
+            converted on the way; or, where the backbone loads its authors' files itself, such a file.
 
     Raises:
         UserError: If the checkpoint was not converted, or a tensor is missing, left over or of another shape. Only
             tensors that the conversion lists as fresh may be missing. The model is left as it was.
     """
+    if hasattr(model.backbone, 'load_weights'):
+        model.backbone.load_weights(path)
+        return
     checkpoint = load_checkpoint(path)
+    if not checkpoint.get('meta') and recognised(state_dict_of(checkpoint)):
+        checkpoint = _converted(Path(path), os.stat(path).st_mtime_ns)
     provenance = checkpoint['meta'].get('conversion') if isinstance(checkpoint.get('meta'), dict) else None
     if not provenance:
         raise UserError(
@@ -59,6 +69,12 @@ def load_initialisation(model: nn.Module, path: str | os.PathLike) -> None:
             if name in given:
                 tensor.copy_(given[name])
     _warn_of_other_normalisation(model, provenance['source']['normalisation'])
+
+
+@lru_cache(maxsize=2)
+def _converted(path: Path, changed: int) -> dict:
+    # Hundreds of trainings in a process may start from one file.
+    return carry_over(path).checkpoint()
 
 
 def _label(backbone: nn.Module) -> str:

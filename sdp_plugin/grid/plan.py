@@ -17,6 +17,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from sdp_plugin.catalogue import inspection
+from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
 from sdp_plugin.grid.records import (
@@ -54,7 +55,7 @@ GRID_KEYS: dict[str, Any] = dict(
 )
 PRETRAINING_KEYS: dict[str, Any] = dict(config=_REQUIRED, options={})
 INITIALISATION_KEYS: dict[str, Any] = dict(
-    pretraining=None, iteration=None, checkpoint=None, batch_norm_images=0, kinds=[FINETUNING, PROBE]
+    pretraining=None, iteration=None, checkpoint=None, card=None, batch_norm_images=0, kinds=[FINETUNING, PROBE]
 )
 DATASET_KEYS: dict[str, Any] = dict(
     config=_REQUIRED, examples_per_class=[None], folds=None, repeats=1, probes=None, options={}
@@ -232,6 +233,8 @@ def _check_names(grid: Mapping[str, Any]) -> None:
             _check_known(part['pretraining'], grid['pretrainings'], 'a pre-training of the grid')
         if part['pretraining'] is not None and part['checkpoint'] is not None:
             raise UserError(f'The initialisation {name!r} names both a pre-training and a checkpoint.')
+        if part['card'] is not None:
+            _check_card(name, part)
         if part['iteration'] is not None and part['pretraining'] is None:
             raise UserError(f'The initialisation {name!r} has an iteration, but no pre-training.')
         for kind in part['kinds']:
@@ -251,6 +254,16 @@ def _check_names(grid: Mapping[str, Any]) -> None:
         for key in options:
             if key in GIVEN:
                 raise UserError(f'{key!r} is no option: the grid gives it to each cell.', remedy=f'see {GIVEN[key]}')
+
+
+def _check_card(name: str, part: Mapping[str, Any]) -> None:
+    card = foundation_model(part['card'])
+    if part['checkpoint'] is None:
+        raise UserError(
+            f'The initialisation {name!r} has a card, but no file.',
+            looked_for=f'checkpoint=PATH of the weights of {card.title}',
+            remedy=f'get them from {card.source} (licence: {card.licence}); nothing is fetched for you',
+        )
 
 
 def _all_finetune_options(grid: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -361,7 +374,8 @@ class _Planner:
         start, count = self._weights(name, variant_name), self.grid['initialisations'][name]['batch_norm_images']
         if not count:
             return start
-        return replace(start, digest=f'{start.digest}, batch norm of {count}', options={'batch_norm_images': count})
+        options = {**start.options, 'batch_norm_images': count}
+        return replace(start, digest=f'{start.digest}, batch norm of {count}', options=options)
 
     def _weights(self, name: str, variant_name: str) -> _Start:
         initialisation = self.grid['initialisations'][name]
@@ -376,12 +390,14 @@ class _Planner:
         if initialisation['checkpoint'] is None:
             return _Start()
         checkpoint = _filled_in(initialisation['checkpoint'], self.grid['variants'][variant_name]['values'])
-        path = Path(checkpoint)
+        path = Path(checkpoint).expanduser()
+        if initialisation['card'] is not None and path.exists():
+            return _foundation_model(initialisation['card'], path)
         if not path.is_file():
             raise UserError(
                 f'The checkpoint of the initialisation {name!r} is missing.',
                 looked_for=path,
-                remedy='tools/convert_weights.py writes such a checkpoint',
+                remedy='name the file of the weights, or one that tools/convert_weights.py wrote',
             )
         return _Start(checkpoint=str(path.resolve()), digest=file_digest(path))
 
@@ -548,6 +564,18 @@ class _Start:
     checkpoint: str | None = None
     digest: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _foundation_model(name: str, path: Path) -> _Start:
+    """A foundation model from a file that is one of it."""
+    # Only here, as it imports torch.
+    from sdp_plugin.models.timm_backbone import check_file, files_of_weights
+
+    settings = foundation_model(name).settings()
+    backbone = {key: value for key, value in settings['model.backbone'].items() if key not in ('type', '_delete_')}
+    check_file(path, **backbone)
+    identity = digest([settings, *map(file_digest, files_of_weights(path))])
+    return _Start(checkpoint=str(path.resolve()), digest=identity, options=settings)
 
 
 @dataclass(frozen=True)

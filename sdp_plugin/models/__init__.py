@@ -7,6 +7,7 @@ from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
 from sdp_plugin.models.multi_label_preprocessor import MultiLabelPreprocessor
 from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
+from sdp_plugin.models.timm_backbone import TimmBackbone
 
 __all__ = [
     'AtrousResNeXt',
@@ -19,5 +20,6 @@ __all__ = [
     'SegformerHead',
     'SegmentationBackbone',
     'SegmentationPreprocessor',
+    'TimmBackbone',
     'UPerHead',
 ]

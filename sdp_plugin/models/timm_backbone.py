@@ -1,0 +1,394 @@
+"""Any model of timm as the backbone of a classifier, with the weights of a file that is loaded to the last tensor."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from math import isqrt
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from sdp_plugin.checkpoints.reading import SAFETENSORS, load_checkpoint, state_dict_of
+from sdp_plugin.errors import UserError
+from sdp_plugin.registry import MODELS
+
+POOLINGS = ('model', 'cls', 'mean', 'cls+mean')
+LAYOUTS = ('timm', 'transformers')
+INDEX_SUFFIX = '.index.json'
+MAX_HEADER = 2**27
+"""Bytes of a safetensors file's header."""
+SINGLE_FILES = ('model.safetensors', 'pytorch_model.bin')
+LEFT_BEHIND = ('head.', 'head_dist.', 'fc.', 'classifier.', 'pooler.', 'mask_token', 'embeddings.mask_token')
+"""Beginnings of the names of tensors that no feature depends on: heads of classes, and the mask of a training."""
+
+
+@MODELS.register_module()
+class TimmBackbone(BaseModule):
+    """A model of timm that returns one feature vector an image; the same class with the same weights, so exact.
+
+    Its tensors are named ``trunk.*``. Where the model takes ``dynamic_img_size``, images may have any size that the
+    patches divide, and the table of positions is resampled as timm does it.
+
+    Args:
+        model (str): The name of the architecture in timm.
+        arguments (Mapping[str, Any] | None): What :func:`timm.create_model` takes besides; layers by their names in
+            ``timm.layers`` or ``torch.nn``. Defaults to None.
+        pooling (str): Of a vision transformer ``'cls'``; ``'mean'``, of the patches without class token and registers;
+            or ``'cls+mean'``, one after the other, as of Virchow2. ``'model'`` is what timm itself does, for any model.
+            Defaults to ``'model'``.
+        layout (str): Whose names the tensors of a file have: ``'timm'`` or ``'transformers'``. Defaults to ``'timm'``.
+        frozen (bool): Whether the weights stay as they are; the model is then always in evaluation mode. Defaults to
+            False.
+        drop_path_rate (float): Stochastic depth in training. Defaults to 0.
+        init_cfg (dict | None): See :class:`mmengine.model.BaseModule`. Defaults to None.
+
+    Raises:
+        UserError: timm is not installed, has no such model, or does not take the arguments.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        arguments: Mapping[str, Any] | None = None,
+        pooling: str = 'model',
+        layout: str = 'timm',
+        frozen: bool = False,
+        drop_path_rate: float = 0.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        for value, known, what in ((pooling, POOLINGS, 'pooling'), (layout, LAYOUTS, 'layout')):
+            if value not in known:
+                raise UserError(f'Unknown {what}.', looked_for=', '.join(map(repr, known)), found=repr(value))
+        self.name, self.pooling, self.layout, self.frozen = model, pooling, layout, frozen
+        self.trunk = _created(model, {**(arguments or {}), 'drop_path_rate': drop_path_rate})
+        if pooling != 'model' and not hasattr(self.trunk, 'num_prefix_tokens'):
+            raise UserError(
+                f'{model} has no tokens to pool.', looked_for="pooling='model'", found=f'pooling={pooling!r}'
+            )
+        if 'cls' in pooling and getattr(self.trunk, 'cls_token', None) is None:
+            raise UserError(f'{model} has no class token.', looked_for="pooling='mean'", found=f'pooling={pooling!r}')
+        self.trunk.requires_grad_(not frozen)
+
+    @property
+    def out_channels(self) -> int:
+        """Length of the feature vector."""
+        return self.trunk.num_features * (2 if self.pooling == 'cls+mean' else 1)
+
+    def init_weights(self) -> None:
+        """Nothing: timm has drawn its weights, and a file is loaded by :meth:`load_weights`."""
+
+    def train(self, mode: bool = True) -> TimmBackbone:
+        """Training mode, which a frozen model does not enter."""
+        return super().train(mode and not self.frozen)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor]:
+        """Compute the features.
+
+        Args:
+            inputs (Tensor): Images (N, 3, H, W), float, normalised.
+
+        Returns:
+            tuple[Tensor]: Features (N, out_channels).
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            tokens = self.trunk.forward_features(inputs)
+            return (self._pooled(tokens),)
+
+    def _pooled(self, tokens: Tensor) -> Tensor:
+        if self.pooling == 'model':
+            return self.trunk.forward_head(tokens, pre_logits=True)
+        parts = {'cls': lambda: tokens[:, 0], 'mean': lambda: tokens[:, self.trunk.num_prefix_tokens :].mean(dim=1)}
+        return torch.cat([parts[part]() for part in self.pooling.split('+')], dim=1)
+
+    def load_weights(self, path: str | Path) -> tuple[str, ...]:
+        """Give the model the weights of a file, every tensor of it.
+
+        Args:
+            path (str | Path): ``.pth``, ``.bin`` or ``.safetensors``; the index of a file in several parts
+                (``*.index.json``); or a folder that holds one of them.
+
+        Returns:
+            tuple[str, ...]: The names of the tensors that were left behind: heads, and the mask of training.
+
+        Raises:
+            UserError: The file cannot be read, or is not one of this model: it names the tensors that are missing, left
+                over or of another shape, and whose layout the file has. The model is left as it was.
+        """
+        tensors, left_behind = self._fitting(read_weights(path), path)
+        if damaged := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise UserError('Some weights are not finite.', found=f'{path}: {_shortened(damaged)}')
+        with torch.no_grad():
+            for name, tensor in self.trunk.state_dict().items():
+                tensor.copy_(tensors[name])
+        return left_behind
+
+    def check_weights(self, path: str | Path) -> None:
+        """Check that a file is one of this model, by the names and shapes of its tensors, without reading them.
+
+        Raises:
+            UserError: What :meth:`load_weights` raises.
+        """
+        self._fitting(read_weights(path, 'meta'), path)
+
+    def _fitting(self, given: Mapping[str, Tensor], path: str | Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+        """The tensors of a file under the names of the model, and the names of those that are left behind."""
+        own = self.trunk.state_dict()
+        left_behind = tuple(name for name in given if name.startswith(LEFT_BEHIND) and name not in own)
+        tensors = {name: tensor for name, tensor in given.items() if name not in left_behind}
+        found = layout_of(tensors)
+        if self.layout == 'transformers' and found == 'transformers':
+            tensors = dict(renamed(tensors, splits_position='reg_token' in own))
+        tensors = _with_resampled_positions(tensors, self.trunk)
+        problems = {
+            'missing': [name for name in own if name not in tensors],
+            'left over': [name for name in tensors if name not in own],
+            'of another shape': [
+                f'{name} {tuple(tensor.shape)} instead of {tuple(own[name].shape)}'
+                for name, tensor in tensors.items()
+                if name in own and own[name].shape != tensor.shape
+            ],
+        }
+        if any(problems.values()):
+            raise UserError(
+                f'{path} is not a file of {self.name} as the config describes it.',
+                looked_for=f'{len(own)} tensors with the names of {self.layout}',
+                found='; '.join(f'{kind}: {_shortened(names)}' for kind, names in problems.items() if names)
+                + f'. The file looks like {_described(given, found)}',
+                remedy='name the file of this model, or the card of the model that the file is of',
+            )
+        return tensors, left_behind
+
+
+def check_file(path: str | Path, **settings: Any) -> None:
+    """Check that a file is one of the model that these settings of :class:`TimmBackbone` describe.
+
+    Neither the model nor the numbers in the file take memory.
+
+    Raises:
+        UserError: What :class:`TimmBackbone` and :meth:`TimmBackbone.load_weights` raise.
+    """
+    with torch.device('meta'):
+        backbone = TimmBackbone(**settings)
+    backbone.check_weights(path)
+
+
+def read_weights(path: str | Path, device: str = 'cpu') -> dict[str, Tensor]:
+    """The tensors of a file, or of the parts that an index names.
+
+    Args:
+        path (str | Path): See :meth:`TimmBackbone.load_weights`.
+        device (str): ``'cpu'``; or ``'meta'`` for names and shapes alone, which reads no numbers. Defaults to
+            ``'cpu'``.
+
+    Raises:
+        UserError: A file is missing or cannot be read, or the parts are not those that the index names.
+    """
+    path, places = _opened(path)
+    if not places:
+        return _tensors_of(path, device)
+    tensors: dict[str, Tensor] = {}
+    for file in _parts(path, places):
+        of_part = _tensors_of(file, device)
+        promised = {name for name, part in places.items() if Path(part).name == file.name}
+        if promised != set(of_part):
+            raise UserError(
+                'A part of the weights holds other tensors than its index says.',
+                looked_for=f'{len(promised)} tensors in {file}',
+                found=_shortened(sorted(promised ^ set(of_part))),
+                remedy='get all parts and the index from one place',
+            )
+        tensors |= of_part
+    return tensors
+
+
+def files_of_weights(path: str | Path) -> list[Path]:
+    """The files that hold the tensors: one, or the parts that an index names.
+
+    Raises:
+        UserError: There is none, or the index cannot be read.
+    """
+    path, places = _opened(path)
+    return _parts(path, places) or [path]
+
+
+def _opened(path: str | Path) -> tuple[Path, dict[str, str]]:
+    """A file, and which part holds each tensor where it is an index."""
+    path = Path(path).expanduser()
+    if path.is_dir():
+        path = _file_in(path)
+    if not path.name.endswith(INDEX_SUFFIX):
+        return path, {}
+    try:
+        return path, {str(name): str(part) for name, part in json.loads(path.read_text())['weight_map'].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError('The index of the weights cannot be read.', found=f'{path}: {error!r}') from error
+
+
+def _parts(path: Path, places: Mapping[str, str]) -> list[Path]:
+    # Beside the index and nowhere else, whatever it says.
+    return [path.parent / name for name in sorted({Path(part).name for part in places.values()})]
+
+
+def _tensors_of(path: Path, device: str) -> dict[str, Tensor]:
+    if device != 'meta' or path.suffix != SAFETENSORS:
+        return state_dict_of(load_checkpoint(path, map_location=device))
+    try:
+        with open(path, 'rb') as file:
+            header = json.loads(file.read(min(int.from_bytes(file.read(8), 'little'), MAX_HEADER)))
+        return {
+            name: torch.empty(entry['shape'], device='meta') for name, entry in header.items() if name != '__metadata__'
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise UserError('The file of weights cannot be read.', looked_for=path, found=error) from error
+
+
+def _file_in(folder: Path) -> Path:
+    candidates = [*sorted(folder.glob(f'*{INDEX_SUFFIX}')), *(folder / name for name in SINGLE_FILES)]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise UserError(
+            'The folder holds no weights.',
+            looked_for=f'{folder}/*{INDEX_SUFFIX}, {" or ".join(SINGLE_FILES)}',
+            found=', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'nothing',
+        )
+    return found
+
+
+def _created(model: str, arguments: Mapping[str, Any]) -> nn.Module:
+    timm = _timm()
+    if not timm.is_model(model):
+        close = timm.list_models(f'*{model}*')[:5]
+        raise UserError(f'timm {timm.__version__} has no model {model!r}.', looked_for=', '.join(close) or None)
+    arguments = {name: _layer(value) if name.endswith('_layer') else value for name, value in arguments.items()}
+    if 'dynamic_img_size' in inspect.signature(timm.models.VisionTransformer).parameters and model.startswith('vit_'):
+        arguments.setdefault('dynamic_img_size', True)
+    try:
+        return timm.create_model(model, pretrained=False, num_classes=0, **arguments)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        raise UserError(
+            f'timm does not build {model} with these arguments.', looked_for=dict(arguments), found=error
+        ) from error
+
+
+def _layer(value: Any) -> Any:
+    """A class by its name in ``timm.layers`` or ``torch.nn``."""
+    if not isinstance(value, str):
+        return value
+    for module in (import_module('timm.layers'), nn):
+        if callable(getattr(module, value, None)):
+            return getattr(module, value)
+    raise UserError(f'There is no layer {value!r}.', looked_for='a class of timm.layers or torch.nn')
+
+
+def _timm() -> ModuleType:
+    try:
+        return import_module('timm')
+    except ImportError as error:
+        raise UserError(
+            'Models of timm need the package of that name.',
+            found='not installed',
+            remedy="pip install 'sdp_plugin[timm]'",
+        ) from error
+
+
+def _shortened(names: Sequence[str], shown: int = 6) -> str:
+    return ', '.join(names[:shown]) + (f', ... ({len(names)} in all)' if len(names) > shown else '')
+
+
+# --- Names of tensors --------------------------------------------------------------------------------------------
+
+SIGNS = {
+    'timm': 'blocks.0.attn.qkv.weight',
+    'transformers': 'encoder.layer.0.attention.attention.query.weight',
+    "DINO's training code, with teacher and student": 'teacher.backbone.cls_token',
+    'MMPretrain': 'backbone.layers.0.attn.qkv.weight',
+    'open_clip': 'visual.trunk.blocks.0.attn.qkv.weight',
+    "torchvision's or timm's ResNet": 'layer1.0.conv1.weight',
+}
+"""By layout, a tensor that its files have."""
+
+
+def layout_of(names: Mapping[str, Tensor]) -> str | None:
+    """Whose names the tensors have, as far as is known."""
+    return next((layout for layout, sign in SIGNS.items() if sign in names), None)
+
+
+def _described(tensors: Mapping[str, Tensor], layout: str | None) -> str:
+    """A file in words: its layout, depth and width."""
+    numbers = [int(found[1]) for name in tensors if (found := re.search(r'(?:blocks|layer|layers)\.(\d+)\.', name))]
+    widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.endswith('cls_token')]
+    parts = [layout or f'nothing that is known ({_shortened(list(tensors), 3)})']
+    parts += [f'{max(numbers) + 1} blocks'] if numbers else []
+    parts += [f'width {widths[0]}'] if widths else []
+    return ', '.join(parts)
+
+
+RENAMED = (
+    (r'embeddings\.cls_token', 'cls_token'),
+    (r'embeddings\.register_tokens', 'reg_token'),
+    (r'embeddings\.position_embeddings', 'pos_embed'),
+    (r'embeddings\.patch_embeddings\.projection\.(\w+)', r'patch_embed.proj.\1'),
+    (r'encoder\.layer\.(\d+)\.(?:norm1|layernorm_before)\.(\w+)', r'blocks.\1.norm1.\2'),
+    (r'encoder\.layer\.(\d+)\.(?:norm2|layernorm_after)\.(\w+)', r'blocks.\1.norm2.\2'),
+    (r'encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(\w+)', r'blocks.\1.attn.qkv.\3'),
+    (r'encoder\.layer\.(\d+)\.attention\.output\.dense\.(\w+)', r'blocks.\1.attn.proj.\2'),
+    (r'encoder\.layer\.(\d+)\.(?:mlp\.fc1|mlp\.weights_in|intermediate\.dense)\.(\w+)', r'blocks.\1.mlp.fc1.\2'),
+    (r'encoder\.layer\.(\d+)\.(?:mlp\.fc2|mlp\.weights_out|output\.dense)\.(\w+)', r'blocks.\1.mlp.fc2.\2'),
+    (r'encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1', r'blocks.\1.ls\2.gamma'),
+    (r'layernorm\.(\w+)', r'norm.\1'),
+)
+"""Names of transformers' ViT and DINOv2 (with registers), and timm's. Both pack a SwiGLU's gate first."""
+
+
+def renamed(tensors: Mapping[str, Tensor], splits_position: bool) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of transformers' ViT or DINOv2 under timm's names; what has none keeps its own.
+
+    Args:
+        tensors (Mapping[str, Tensor]): By the names of transformers, also behind ``vit.`` or ``dinov2.``.
+        splits_position (bool): Whether the model adds no position to its class token (``no_embed_class``), as timm's
+            with registers. That of the class token is then added to the token itself, which is the same sum.
+    """
+    named: dict[str, Tensor] = {}
+    packed: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        plain = re.sub(r'^(?:vit|dinov2|dinov2_with_registers|model)\.', '', name)
+        pattern, target = next(((p, t) for p, t in RENAMED if re.fullmatch(p, plain)), (None, None))
+        if pattern is None:
+            named[name] = tensor
+        elif '.qkv.' in target:
+            found = re.fullmatch(pattern, plain)
+            packed.setdefault(found.expand(target), {})[found[2]] = tensor
+        else:
+            named[re.sub(pattern, target, plain)] = tensor
+    for name, parts in packed.items():
+        if set(parts) == {'query', 'key', 'value'}:
+            named[name] = torch.cat([parts[part] for part in ('query', 'key', 'value')])
+        else:
+            named |= {f'{name} ({part})': tensor for part, tensor in parts.items()}
+    if splits_position and {'pos_embed', 'cls_token'} <= set(named):
+        named['cls_token'] = named['cls_token'] + named['pos_embed'][:, :1]
+        named['pos_embed'] = named['pos_embed'][:, 1:]
+    yield from named.items()
+
+
+def _with_resampled_positions(tensors: Mapping[str, Tensor], trunk: nn.Module) -> dict[str, Tensor]:
+    """A table of positions of another grid resampled as timm does it: bicubic, antialiased."""
+    given, own = tensors.get('pos_embed'), getattr(trunk, 'pos_embed', None)
+    if given is None or own is None or given.ndim != 3 or given.shape[1] == own.shape[1]:
+        return dict(tensors)
+    prefix = 0 if getattr(trunk, 'no_embed_class', False) else trunk.num_prefix_tokens
+    side = isqrt(max(given.shape[1] - prefix, 0))
+    if side < 2 or side**2 != given.shape[1] - prefix or given.shape[2] != own.shape[2]:
+        return dict(tensors)
+    resample = import_module('timm.layers').resample_abs_pos_embed
+    grid = trunk.patch_embed.grid_size
+    return {**tensors, 'pos_embed': resample(given, new_size=list(grid), num_prefix_tokens=prefix)}
