@@ -9,7 +9,7 @@ arguments, and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -130,7 +130,9 @@ def _check_mapping(mapping: Mapping, place: str) -> None:
 
 def _check_type(value: Any, place: str) -> None:
     scope, _, name = value.rpartition('.') if isinstance(value, str) else ('', '', '')
-    kinds = [kind for kind in _registered(name) if not scope or scope in SCOPES]
+    # A name without a scope may be found in any, a name with one in that and in the root of all registries.
+    scopes = SCOPES if not scope else tuple(one for one in SCOPES if one in (scope, 'mmengine') and scope in SCOPES)
+    kinds = _registered(name, scopes)
     if not kinds or not all(_is_part_of_a_model(kind) for kind in kinds):
         _refuse(f'{place}.type', f'{value!r:.80}', f'a part of models that {", ".join(SCOPES)} register')
 
@@ -157,9 +159,9 @@ def _check_timm_model(value: Any, place: str) -> None:
         _refuse(f'{place}.model_name', f'{value!r:.80}', 'the name of a network in timm')
 
 
-def _registered(name: str) -> list[Any]:
+def _registered(name: str, scopes: Iterable[str]) -> list[Any]:
     found = []
-    for scope in SCOPES:
+    for scope in scopes:
         module = import_module(f'{scope}.registry')
         for registry in (getattr(module, kind, None) for kind in _REGISTRIES):
             if isinstance(registry, Registry):

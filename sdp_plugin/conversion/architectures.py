@@ -147,13 +147,15 @@ def _difference_from_timm(statement: Statement, trunk: Trunk, state: Mapping[str
             found=statement.name,
             remedy='correct the name (--architecture goes before all else)',
         )
-    theirs, ours = timm.create_model(statement.name, pretrained=False, num_classes=0), trunk.build()
+    with torch.device('meta'):  # a file may name the largest one
+        theirs = timm.create_model(statement.name, pretrained=False, num_classes=0)
     if wrong := sorted(shapes_of(theirs.state_dict()).items() ^ shapes_of(state).items()):
         raise UserError(
             f'{statement.origin} calls the file a {statement.name}, which has other tensors.',
             found=f'{wrong[0][0]}, and {len(wrong) - 1} more, of one of them alone',
             remedy='correct the name (--architecture goes before all else)',
         )
+    theirs, ours = timm.create_model(statement.name, pretrained=False, num_classes=0), trunk.build()
     for module in (ours, theirs):
         module.load_state_dict(dict(state), strict=False)  # without counters of batches, where it has none
     images = torch.randn(2, 3, _SIZE, _SIZE, generator=torch.Generator().manual_seed(_SEED))

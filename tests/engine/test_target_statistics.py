@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
+import h5py
 import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
-from sdp_plugin.datasets.pcam import PCamDataset
 from sdp_plugin.engine.target_statistics import reestimate_on_target
 from sdp_plugin.errors import UserError
 
@@ -53,17 +55,13 @@ def test_the_seed_draws_the_images(small_config):
     assert not torch.equal(first, other)
 
 
-def test_labels_are_not_looked_at(small_config, monkeypatch):
-    usual = reestimated(small_config(PCAM), 6)
-    find = PCamDataset.find_tiles
-
-    def find_with_other_labels(self):
-        tiles = find(self)
-        tiles.labels[:] = 1 - tiles.labels
-        return tiles
-
-    monkeypatch.setattr(PCamDataset, 'find_tiles', find_with_other_labels)
-    other = reestimated(small_config(PCAM), 6)
+def test_labels_are_not_looked_at(small_config, small_data, tmp_path):
+    shutil.copytree(small_data.pcam, tmp_path / 'pcam')
+    with h5py.File(tmp_path / 'pcam' / 'camelyonpatch_level_2_split_train_y.h5', 'r+') as file:
+        file['y'][:] = 1 - file['y'][:]
+    usual, other = (
+        reestimated(small_config(PCAM, **{'data_root': str(root)}), 6) for root in (small_data.pcam, tmp_path / 'pcam')
+    )
     assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in usual.state_dict().items())
 
 
