@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -10,6 +11,28 @@ import sys
 from collections.abc import Callable
 
 _END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
+# How Python prints an OSError; with the worker's traceback before it, it is all that a DataLoader leaves of one.
+_PRINTED = re.compile(r"\[Errno (\d+)\] [^\n]*?(?:: b?('[^'\n]*'|\"[^\"\n]*\"))?$", re.MULTILINE)
+
+_REMEDIES = {
+    errno.ENOSPC: 'free space there, or name another folder, and run the command again',
+    errno.EDQUOT: 'free space within your quota, or name another folder, and run the command again',
+    errno.EROFS: 'that disk cannot be written: name another folder',
+    errno.EACCES: 'get access to it and to the folders above it, or name another one',
+    errno.EPERM: 'get access to it and to the folders above it, or name another one',
+    errno.ENOENT: 'check the name: it was removed in the meantime, or was never there',
+    errno.ENOTDIR: 'a part of the name is a file where a folder is meant: name another one',
+    errno.EISDIR: 'a file is meant: name another one, or move the folder away',
+    errno.EEXIST: 'name another one, or move what is there away',
+    errno.ENAMETOOLONG: 'give it a shorter name',
+    errno.EBUSY: 'something else uses it: run the command again when that has ended',
+    errno.EMFILE: 'allow more open files (ulimit -n), or run fewer workers',
+    errno.ENFILE: 'allow more open files, or run fewer workers',
+    errno.EIO: 'the disk or the network reports a fault: copy what matters, and have it looked at',
+    errno.ESTALE: 'the network drive has lost it: run the command again',
+    errno.ELOOP: 'its links point at each other: mend them',
+    errno.ENOMEM: 'close other programs, or run fewer workers',
+}
 
 
 class UserError(ValueError):
@@ -33,8 +56,40 @@ class UserError(ValueError):
         super().__init__('\n'.join(lines))
 
 
+def user_error_of(error: OSError | MemoryError) -> UserError:
+    """What the operating system refuses, as one error with the file and what to do.
+
+    Args:
+        error (OSError | MemoryError): Also one that a worker of a DataLoader raised, of which only text is left.
+    """
+    if isinstance(error, MemoryError):
+        return UserError(
+            'The memory is exhausted.', found=str(error) or None, remedy='use smaller batches, or fewer workers'
+        )
+    number, path = error.errno, error.filename
+    if number is None and (printed := list(_PRINTED.finditer(str(error)))):
+        number, path = int(printed[-1][1]), printed[-1][2]
+    what = os.strerror(number) if number else (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return UserError(
+        'The operating system refuses to read or write.',
+        looked_for=path if error.filename2 is None else f'{path} -> {error.filename2}',
+        found=what,
+        remedy=_REMEDIES.get(number, ''),
+    )
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The error that came first, where cleaning up after it failed, too."""
+    while isinstance(error.__context__, (UserError, OSError)) and not error.__suppress_context__:
+        error = error.__context__
+    return error
+
+
 def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Let a tool's ``main`` end in the message of a :class:`UserError` and exit status 2, without a traceback."""
+    """Let a tool's ``main`` end in the message of a :class:`UserError` and exit status 2, without a traceback.
+
+    What the operating system refuses (a full disk, no permission, no memory) is such an error, too.
+    """
 
     @functools.wraps(main)
     def wrapper(*args, **kwargs) -> int:
@@ -43,17 +98,32 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
             sys.stdout.flush()
             return status
         except BrokenPipeError:
-            # `| head` has read enough. Python would complain once more when it flushes at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # `| head` has read enough.
+            _forget_output()
             return 128 + signal.SIGPIPE
-        except UserError as error:
-            print(f'error: {_without_worker_traceback(str(error))}', file=sys.stderr)
+        except (UserError, OSError, MemoryError) as error:
+            shown = first_of(error)
+            shown = shown if isinstance(shown, UserError) else user_error_of(shown)
+            print(f'error: {_without_worker_traceback(str(shown))}', file=sys.stderr)
+            _flush_output()
             return 2
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
             return 130
 
     return wrapper
+
+
+def _flush_output() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _forget_output()
+
+
+def _forget_output() -> None:
+    # Python would complain once more when it flushes at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _without_worker_traceback(message: str) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import math
 import os
+import re
+import socket
 import stat
+import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO
+
+_STEM_BYTES = 100
+_DAY = 24 * 3600
+_NUMBER = re.compile(r'[-+]?[\d.]+(e[-+]?\d+)?', re.IGNORECASE)
 
 
 @contextmanager
@@ -19,12 +30,49 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.stem}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}')
+    # A name may be as long as the file system allows; the temporary one adds to it.
+    stem = f'.{os.fsencode(path.stem)[:_STEM_BYTES].decode(errors="ignore")}'
+    _remove_left_over(path, stem)
+    temporary = path.with_name(f'{stem}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}')
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        # What fails here is not what went wrong.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path, stem: str) -> None:
+    """Remove what killed processes left of the same file: those of this machine at once, others after a day."""
+    name = re.compile(rf'{re.escape(stem)}\.([\w-]*)\.(\d+)\.[0-9a-f]{{8}}{re.escape(path.suffix)}')
+    with suppress(OSError):
+        for entry in os.scandir(path.parent):
+            if not (found := name.fullmatch(entry.name)):
+                continue
+            with suppress(OSError):
+                is_dead = found[1] == _host() and not _is_running(int(found[2]))
+                if is_dead or entry.stat(follow_symlinks=False).st_mtime < time.time() - _DAY:
+                    os.unlink(entry.path)
+
+
+def _host() -> str:
+    return re.sub(r'[^\w-]', '', socket.gethostname(), flags=re.ASCII)[:30]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
+
+
+def is_hidden(path: str | os.PathLike) -> bool:
+    """Whether a file is none of the data: half-written ones, and what macOS puts beside images (``._x.png``)."""
+    return Path(path).name.startswith('.')
 
 
 def write_text_atomically(path: str | os.PathLike, text: str) -> None:
@@ -51,3 +99,47 @@ def read_regular_file(path: str | os.PathLike, most: int) -> bytes:
         if status.st_size > most:
             raise ValueError(f'{status.st_size:,} bytes, more than {most:,}')
         return file.read(most)
+
+
+def write_json_atomically(path: str | os.PathLike, value: Any, indent: int | None = 2) -> None:
+    """Write JSON to ``path``, all of it or nothing. A number that is none becomes ``null``: JSON knows no NaN."""
+    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    write_text_atomically(path, text + '\n')
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class CsvWriter:
+    """Writes rows of which no cell is a formula to a spreadsheet.
+
+    Names of files and classes are others' text, and ``=cmd|...`` is run by the program that opens the table. Such text
+    gets an apostrophe in front, which spreadsheets take for "this is text".
+
+    Args:
+        file (TextIO): Open for writing, with ``newline=''``.
+        **kwargs: Of :func:`csv.writer`.
+    """
+
+    def __init__(self, file: TextIO, **kwargs: Any) -> None:
+        self._writer = csv.writer(file, **kwargs)
+
+    def writerow(self, row: Iterable[Any]) -> None:
+        """Write one row."""
+        self._writer.writerow([_no_formula(cell) for cell in row])
+
+    def writerows(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Write rows."""
+        for row in rows:
+            self.writerow(row)
+
+
+def _no_formula(cell: Any) -> Any:
+    if isinstance(cell, str) and cell[:1] in tuple('=+-@\t\r') and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell

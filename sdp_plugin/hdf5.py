@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def array_of(file: h5py.File, name: str) -> h5py.Dataset:
     """An array of an open file; nothing of it is read yet.
 
     Raises:
-        UserError: There is no such array, or the file is damaged.
+        UserError: There is no such array, the file is damaged, or the values are in other files or were never written.
     """
     path = Path(file.filename)
     with reading(path):
@@ -41,7 +42,29 @@ def array_of(file: h5py.File, name: str) -> h5py.Dataset:
         raise UserError(
             f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
         )
+    if missing := _missing_of(array, file):
+        raise UserError(
+            f'The array "{name}" is not in its file, or not all of it.',
+            looked_for=f'{array.dtype} of shape {array.shape} in {path}',
+            found=missing,
+            remedy='fetch the file again, or copy its arrays into one that holds all of them',
+        )
     return array
+
+
+def _missing_of(array: h5py.Dataset, file: h5py.File) -> str:
+    """What an array lacks; HDF5 reads it as zeros, or from wherever the file says."""
+    with reading(Path(file.filename)):
+        if array.file.filename != file.filename:
+            return f'a link to {array.file.filename}'
+        if array.is_virtual or array.external:
+            return 'a description of where in other files its values are'
+        if array.chunks and array.size:
+            wanted = math.prod(-(-side // chunk) for side, chunk in zip(array.shape, array.chunks, strict=True))
+            # Counting visits each; none of them is shorter than a byte, so that the count is bounded by the file.
+            written = array.id.get_num_chunks()
+            return f'{wanted - written:,} of {wanted:,} chunks that were never written' if written < wanted else ''
+        return '' if array.nbytes <= max(array.id.get_storage_size(), 0) else 'values that were never written'
 
 
 def images_of(file: h5py.File, name: str) -> h5py.Dataset:

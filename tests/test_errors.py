@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,9 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader
 
-from sdp_plugin.errors import UserError, exits_on_user_error
+from sdp_plugin.errors import UserError, exits_on_user_error, user_error_of
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_says_what_where_and_what_to_do():
@@ -80,3 +84,68 @@ def test_a_mistake_met_by_a_worker_reads_the_same(capsys):
     assert status == 2
     message = 'It cannot be read.\n  found:      UserError: as text\n  what to do: fetch it again'
     assert capsys.readouterr().err == f'error: {message}\n'
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ENOENT, errno.EBUSY, errno.EIO])
+def test_what_the_operating_system_refuses(number, capsys):
+    def main():
+        raise OSError(number, os.strerror(number), '/some/file')
+
+    assert exits_on_user_error(main)() == 2
+    error = capsys.readouterr().err
+    assert '/some/file' in error
+    assert os.strerror(number) in error
+    assert 'what to do' in error
+
+
+class Refused(Spoilt):
+    """A data set whose disk is full."""
+
+    def __getitem__(self, index: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/some/file')
+
+
+def test_what_it_refuses_to_a_worker_reads_the_same(capsys):
+    assert exits_on_user_error(lambda: list(DataLoader(Refused(), num_workers=1)))() == 2
+    assert capsys.readouterr().err == f'error: {user_error_of(OSError(28, "", "/some/file"))}\n'.replace(
+        '/some/file', "'/some/file'"
+    )
+
+
+def test_the_first_of_two_errors_is_shown(capsys):
+    def main():
+        try:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), '/first')
+        finally:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES), '/second')
+
+    assert exits_on_user_error(main)() == 2
+    error = capsys.readouterr().err
+    assert '/first' in error
+    assert '/second' not in error
+
+
+def test_an_error_that_explains_another_is_shown(capsys):
+    def main():
+        try:
+            os.stat('/there/is/no/such/file')
+        except OSError as error:
+            raise UserError('It is missing.') from error
+
+    assert exits_on_user_error(main)() == 2
+    assert capsys.readouterr().err == 'error: It is missing.\n'
+
+
+def test_output_that_cannot_be_written_is_an_error():
+    program = "import sys; from sdp_plugin.errors import exits_on_user_error as e; sys.exit(e(lambda: print('line'))())"
+    with open('/dev/full', 'w') as full:
+        done = subprocess.run(
+            [sys.executable, '-c', program],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith('error: ')
+    assert done.stderr.count('No space left') == 1

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.files import (
+    CsvWriter,
+    atomic_path,
+    is_hidden,
+    read_regular_file,
+    write_json_atomically,
+    write_text_atomically,
+)
 
 
 def test_writes_into_a_new_folder(tmp_path):
@@ -46,3 +62,87 @@ def test_the_temporary_file_has_the_suffix_and_the_folder_of_the_final_one(tmp_p
         assert first != second
         for temporary in (first, second):
             temporary.touch()
+
+
+KILLED = """
+import os, signal, sys
+from sdp_plugin.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_bytes(bytes(1000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_while_writing(path: Path) -> None:
+    done = subprocess.run([sys.executable, '-c', KILLED, str(path)], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == -9
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
+    path, other = tmp_path / 'a.pth', tmp_path / 'b.pth'
+    killed_while_writing(path)
+    killed_while_writing(other)
+    assert len(left := list(tmp_path.iterdir())) == 2
+    assert all(map(is_hidden, left))
+    with atomic_path(path) as living:
+        living.touch()
+        with atomic_path(path) as temporary:  # of a living process: it stays
+            temporary.write_text('new')
+        assert living.exists()
+    write_text_atomically(path, 'newer')
+    assert {item.name.split('.')[1] for item in tmp_path.iterdir() if is_hidden(item)} == {'b'}
+
+
+def test_what_another_machine_left_is_removed_after_a_day(tmp_path):
+    young, old = tmp_path / '.a.elsewhere.7.01234567.txt', tmp_path / '.a.elsewhere.7.89abcdef.txt'
+    mine = tmp_path / '.a.notes.txt'
+    for path in (young, old, mine):
+        path.touch()
+    os.utime(old, (0, 0))
+    os.utime(mine, (0, 0))
+    write_text_atomically(tmp_path / 'a.txt', 'new')
+    assert (young.exists(), old.exists(), mine.exists()) == (True, False, True)
+
+
+@pytest.mark.parametrize('name', ['a' * 251 + '.txt', 'ä' * 125 + '.txt'])
+def test_names_of_any_length(tmp_path, name):
+    write_text_atomically(tmp_path / name, 'new')
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_went_wrong_is_not_hidden_by_cleaning_up(tmp_path, monkeypatch):
+    def refuse(self, missing_ok=False):
+        raise PermissionError(13, 'Permission denied', str(self))
+
+    monkeypatch.setattr(Path, 'unlink', refuse)
+    with pytest.raises(OSError, match='No space'), atomic_path(tmp_path / 'a.txt'):
+        raise OSError(28, 'No space left on device')
+
+
+def test_reads_regular_files_alone(tmp_path):
+    (tmp_path / 'a').write_bytes(bytes(10))
+    os.mkfifo(tmp_path / 'pipe')
+    assert read_regular_file(tmp_path / 'a', 10) == bytes(10)
+    for path, most, words in ((tmp_path / 'a', 9, '10 bytes'), (tmp_path / 'pipe', 9, 'no regular file')):
+        with pytest.raises(ValueError, match=words):
+            read_regular_file(path, most)
+
+
+def test_json_has_no_bare_nan(tmp_path):
+    write_json_atomically(tmp_path / 'a.json', {'a': math.nan, 'b': [math.inf, 1.5, 'ü'], 'c': (True, None)})
+    text = (tmp_path / 'a.json').read_text(encoding='utf-8')
+    assert json.loads(text, parse_constant=pytest.fail) == {'a': None, 'b': [None, 1.5, 'ü'], 'c': [True, None]}
+
+
+@pytest.mark.parametrize('text', ['=cmd|calc', '+1+1', '-2+3', '@SUM(A1)', '\t=1', '\r=1', '=1'])
+def test_a_table_has_no_formulas(text):
+    out = io.StringIO()
+    CsvWriter(out).writerows([[text, f'x{text}']])
+    assert next(csv.reader(io.StringIO(out.getvalue(), newline=''))) == [f"'{text}", f'x{text}']
+
+
+@pytest.mark.parametrize('cell', ['-0.5', '+1', '-1.25e-07', -2.5, 3, 'a=b', '', None])
+def test_numbers_stay_numbers(cell):
+    out = io.StringIO()
+    CsvWriter(out).writerow([cell, 'end'])
+    assert out.getvalue() == f'{"" if cell is None else cell},end\r\n'

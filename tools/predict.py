@@ -23,6 +23,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import are_tiles, open_tiles, predict, write_predictions
 from sdp_plugin.command_line import ToolParser
@@ -73,7 +75,7 @@ def _predict_tiles(args: argparse.Namespace) -> int:
     probabilities = predict(classifier, tiles, args.batch_size)
     for path in write_predictions(args.out, tiles, classifier.classes, probabilities, args.shown):
         print(f'written: {path}')
-    return 0
+    return int(np.isnan(probabilities).any())
 
 
 def _predict_slides(args: argparse.Namespace) -> int:

@@ -16,7 +16,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from functools import partial
@@ -26,7 +25,7 @@ from PIL import Image
 
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import read_regular_file, write_json_atomically
 from sdp_plugin.hardware import cores
 from sdp_plugin.scribbles.batch import Outcome, convert_file, find_files, synthesise_file, work_through
 from sdp_plugin.scribbles.coverage import file_statistics, summarise, table
@@ -42,8 +41,18 @@ def _class_names(text: str) -> tuple[str, ...]:
     if text in _PRESETS:
         return _PRESETS[text]
     if Path(text).is_file():
-        return tuple(line.strip() for line in Path(text).read_text(encoding='utf-8').splitlines() if line.strip())
-    return tuple(name.strip() for name in text.split(','))
+        try:
+            lines = read_regular_file(text, 2**20).decode('utf-8-sig').splitlines()
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f'{text} is no list of names: {error}') from None
+    else:
+        lines = text.split(',')
+    names = [name.strip() for name in lines if name.strip()]
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise argparse.ArgumentTypeError(f'names that occur more than once: {", ".join(twice)}')
+    if not names:
+        raise argparse.ArgumentTypeError('no names')
+    return tuple(names)
 
 
 def _positive(text: str) -> float:
@@ -190,7 +199,7 @@ def _stats(args: argparse.Namespace) -> int:
     summary = summarise([image for outcome in outcomes for image in outcome.result or []], args.class_names)
     print(table(summary))
     if args.json:
-        write_text_atomically(args.json, json.dumps(summary, indent=2) + '\n')
+        write_json_atomically(args.json, summary)
     return _report_problems(outcomes)
 
 

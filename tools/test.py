@@ -17,7 +17,7 @@ from sdp_plugin.apis.arguments import add_run_arguments, config_from
 from sdp_plugin.apis.train import test
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import write_json_atomically
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,10 +35,9 @@ def main() -> None:
     metrics = test(config_from(args), args.checkpoint)
     if not is_main_process():
         return
-    report = json.dumps(metrics, indent=2)
-    print(report)
+    print(json.dumps(metrics, indent=2))
     if args.out:
-        write_text_atomically(args.out, report + '\n')
+        write_json_atomically(args.out, metrics)
 
 
 if __name__ == '__main__':

@@ -13,7 +13,8 @@ from mmpretrain.models import ImageClassifier
 from scipy.special import softmax
 
 from sdp_plugin.checkpoints.building import build_model
-from sdp_plugin.checkpoints.reading import config_of, load_checkpoint
+from sdp_plugin.checkpoints.reading import check_finite, config_of, load_checkpoint, model_of, state_dict_of
+from sdp_plugin.checkpoints.records import model_card_of
 from sdp_plugin.errors import UserError
 
 
@@ -66,25 +67,29 @@ def load_classifier(path: str | Path, trusted: bool = False) -> Classifier:
         UserError: If the file is no checkpoint, or none of a fine-tuning by this plugin.
     """
     checkpoint = load_checkpoint(path, trusted=trusted)
-    card = checkpoint.get('meta', {}).get('model_card')
-    if not card:
-        raise UserError(
-            f'{path} does not say how to apply it.',
-            looked_for="meta['model_card'], which a fine-tuning with one of our configs writes",
-            found='a checkpoint without one',
-            remedy='name a checkpoint of tools/train.py configs/finetune/...',
-        )
+    card = model_card_of(checkpoint, path)
+    weights = state_dict_of(checkpoint)
+    check_finite(weights, path)
     cfg = config_of(checkpoint)
-    model_cfg = dict(cfg.model)
+    model_cfg = model_of(cfg)
     if 'data_preprocessor' in cfg:
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     model = build_model(model_cfg, 'mmpretrain', trusted)
+    if not isinstance(model, ImageClassifier):
+        raise UserError(f'{path} is no classifier.', looked_for='an ImageClassifier', found=f'a {type(model).__name__}')
     try:
-        model.load_state_dict(checkpoint['state_dict'], strict=True)
+        model.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise UserError(
             'The weights in the checkpoint are not those of the network that its config describes.',
-            found=f'{path}: {error}',
+            found=f'{path}: {str(error)[:2000]}',
         ) from error
+    outputs = getattr(model.head, 'num_classes', None)
+    if outputs is not None and outputs != len(card.classes):
+        raise UserError(
+            'The network and the names of its classes do not belong together.',
+            looked_for=f'{outputs} names, one for each output',
+            found=f"{len(card.classes)} in meta['model_card'] of {path}",
+        )
     model.to(get_device()).eval()
-    return Classifier(model, tuple(card['classes']), tuple(card['input_size']), card.get('mpp'))
+    return Classifier(model, card.classes, card.input_size, card.mpp)

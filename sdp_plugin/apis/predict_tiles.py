@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ import numpy as np
 from rich.progress import track
 
 from sdp_plugin.apis.predict import Classifier
-from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES
+from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES, is_tile
 from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path
+from sdp_plugin.files import CsvWriter, atomic_path
 from sdp_plugin.hdf5 import images_of, open_file
 from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
 
@@ -62,7 +62,7 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(file for file in path.rglob('*') if file.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(_tiles_below(path))
         if not files:
             raise UserError('The folder holds no tiles.', looked_for=', '.join(IMAGE_SUFFIXES), found=path)
         names = tuple(file.relative_to(path).as_posix() for file in files)
@@ -78,6 +78,20 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
     )
 
 
+def _tiles_below(root: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        # os.walk would pass the folder over, and its tiles would be missing from the table without a word.
+        raise UserError(
+            'A folder of tiles cannot be read.',
+            looked_for=error.filename,
+            found=error.strerror,
+            remedy='get access to it, or move it out of the folder of tiles',
+        ) from error
+
+    for folder, _, names in os.walk(root, onerror=refuse):
+        yield from (Path(folder, name) for name in names if is_tile(name))
+
+
 def _count_patches(path: Path, array: str) -> int:
     with open_file(path) as file:
         return len(images_of(file, array))
@@ -86,20 +100,39 @@ def _count_patches(path: Path, array: str) -> int:
 def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> np.ndarray:
     """Classify all tiles, with progress on the terminal. Tiles of another size are scaled to the classifier's.
 
+    Tiles that cannot be read are named on stderr, and do not keep the others from being classified.
+
     Returns:
-        np.ndarray: Probabilities, float32, shape (N, C).
+        np.ndarray: Probabilities, float32, shape (N, C); NaN in the rows of tiles that cannot be read.
+
+    Raises:
+        UserError: None of them can be read.
     """
     starts = range(0, len(tiles.names), batch_size)
     scaled = 0
-    probabilities = []
+    probabilities = np.full((len(tiles.names), len(classifier.classes)), np.nan, np.float32)
+    problems: dict[int, UserError] = {}
     for start in track(starts, description=f'classifying {len(tiles.names)} tiles'):
-        batch = [tiles.read(i) for i in range(start, min(start + batch_size, len(tiles.names)))]
-        scaled += sum(tile.shape[:2] != classifier.input_size for tile in batch)
-        probabilities.append(classifier.probabilities([_fit(tile, classifier.input_size) for tile in batch]))
+        batch = {}
+        for position in range(start, min(start + batch_size, len(tiles.names))):
+            try:
+                batch[position] = tiles.read(position)
+            except UserError as error:
+                problems[position] = error
+        scaled += sum(tile.shape[:2] != classifier.input_size for tile in batch.values())
+        if batch:
+            fitting = [_fit(tile, classifier.input_size) for tile in batch.values()]
+            probabilities[list(batch)] = classifier.probabilities(fitting)
+    if len(problems) == len(tiles.names):
+        raise next(iter(problems.values()))
     if scaled:
         height, width = classifier.input_size
         print(f'note: {scaled} of {len(tiles.names)} tiles were scaled to the {width} x {height} pixels of training')
-    return np.concatenate(probabilities)
+    if problems:
+        print(f'{len(problems)} of {len(tiles.names)} tiles cannot be read:', file=sys.stderr)
+    for position, error in problems.items():
+        print(f'- {tiles.names[position]}: {error}', file=sys.stderr)
+    return probabilities
 
 
 def first_tiles(tiles: TileSource, classifier: Classifier, count: int) -> list[np.ndarray]:
@@ -121,7 +154,7 @@ def write_predictions(
         out (str | os.PathLike): Folder for both.
         tiles (TileSource): The tiles.
         classes (tuple[str, ...]): Class names.
-        probabilities (np.ndarray): Shape (N, C).
+        probabilities (np.ndarray): Shape (N, C); NaN for tiles that could not be read, whose rows stay empty.
         shown (int): Tiles in each half of the sheet. Defaults to 16.
 
     Returns:
@@ -129,10 +162,11 @@ def write_predictions(
     """
     table, sheet = Path(out) / PREDICTIONS_FILE, Path(out) / CONTACT_SHEET_FILE
     with atomic_path(table) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+        writer = CsvWriter(file)
         writer.writerow(['tile', 'predicted', 'probability', *classes])
         writer.writerows(_rows(tiles, classes, probabilities))
-    by_certainty = np.argsort(-probabilities.max(axis=1), kind='stable')
+    certainty = probabilities.max(axis=1)
+    by_certainty = np.argsort(-certainty, kind='stable')[: np.isfinite(certainty).sum()]
     # With few tiles neither half shows what the other shows.
     shown = min(shown, (len(by_certainty) + 1) // 2)
     blocks = [
@@ -145,6 +179,9 @@ def write_predictions(
 
 def _rows(tiles: TileSource, classes: tuple[str, ...], probabilities: np.ndarray) -> Iterator[list[str]]:
     for name, row in zip(tiles.names, probabilities, strict=True):
+        if np.isnan(row).all():
+            yield [name, *[''] * (2 + len(classes))]
+            continue
         best = int(row.argmax())
         yield [name, classes[best], f'{row[best]:.6f}', *(f'{value:.6f}' for value in row)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ from sdp_plugin import __version__
 from sdp_plugin.checkpoints.reading import register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import write_json_atomically
 from sdp_plugin.settings import PLACES
 
 RESULTS_FILE = 'results.json'
@@ -164,4 +163,4 @@ def _write_results(cfg: Config, metrics: dict[str, float]) -> None:
         metrics=metrics,
         versions=dict(sdp_plugin=__version__, torch=str(torch.__version__)),
     )
-    write_text_atomically(Path(cfg.work_dir) / RESULTS_FILE, json.dumps(results, indent=2) + '\n')
+    write_json_atomically(Path(cfg.work_dir) / RESULTS_FILE, results)

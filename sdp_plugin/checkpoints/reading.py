@@ -149,6 +149,39 @@ def config_of(checkpoint: Mapping[str, Any]) -> Config:
         ) from None
 
 
+def model_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The model that the config in a checkpoint describes.
+
+    Raises:
+        UserError: If it describes none.
+    """
+    model = config.get('model')
+    if not isinstance(model, Mapping) or 'type' not in model:
+        raise UserError(
+            "The checkpoint's config describes no model.",
+            looked_for="model = dict(type=...) in its meta['cfg']",
+            found=f'{model!r:.80}',
+            remedy='name the config that it was trained with (--config), or another checkpoint',
+        )
+    return dict(model)
+
+
+def check_finite(weights: Mapping[str, torch.Tensor], path: str | os.PathLike) -> None:
+    """Check that all weights are numbers.
+
+    Raises:
+        UserError: If some are NaN or infinite, as those of a training that diverged are.
+    """
+    broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise UserError(
+            f'{path} holds weights that are no numbers.',
+            looked_for='finite numbers',
+            found=f'NaN or infinite values in {len(broken)} of {len(weights)} tensors: {", ".join(broken[:3])}',
+            remedy='the training diverged, or the file is damaged: use another checkpoint',
+        )
+
+
 def parse_config_text(text: str) -> dict[str, Any]:
     """Parse what ``Config.pretty_text`` writes: assignments of literals, ``dict(...)`` among them.
 

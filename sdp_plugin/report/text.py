@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -11,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from itertools import groupby
 from typing import Any
 
+from sdp_plugin.files import CsvWriter
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import Entry, Report, label_of
 
@@ -106,7 +106,7 @@ def to_csv(record: GridRecord) -> str:
     phases = sorted({phase for result in results.values() for phase in result.durations})
     reasons = record.not_runnable()
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator='\n')
+    writer = CsvWriter(out, lineterminator='\n')
     seconds = [f'seconds_{phase}' for phase in phases]
     writer.writerow([*CELL_FIELDS, 'state', 'reason', *metrics, *SUBSET_FIELDS, *seconds, 'finished', 'host', 'device'])
     for cell in record.cells:

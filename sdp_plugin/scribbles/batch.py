@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import is_hidden
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
@@ -62,7 +63,9 @@ def find_files(source: Path, suffix: str) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UserError(f'{source} does not exist')
-    files = sorted(path for path in source.iterdir() if path.suffix.lower() == suffix and path.is_file())
+    files = sorted(
+        path for path in source.iterdir() if path.suffix.lower() == suffix and not is_hidden(path) and path.is_file()
+    )
     if not files:
         raise UserError(f'{source} holds no files of this format', looked_for=f'*{suffix}')
     return files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically, write_text_atomically
 from sdp_plugin.slides.classes import SlideClasses
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines
@@ -254,13 +253,13 @@ def _write_results(
         model.activation,
     )
     summary = {**summarise(predictions), 'overlay_scale': scale}
-    write_text_atomically(folder / SUMMARY_FILE, json.dumps(summary, indent=2, ensure_ascii=False) + '\n')
+    write_json_atomically(folder / SUMMARY_FILE, summary)
     return summary
 
 
 def _write_list(outcomes: Sequence[Outcome], classes: SlideClasses, path: Path) -> None:
     with atomic_path(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+        writer = CsvWriter(file)
         target = f'{classes.target_name} >= {classes.threshold:g}'
         writer.writerow(
             ['slide', 'tiles', 'classified_mm2', f'{target}, mm2', f'{target}, percent']

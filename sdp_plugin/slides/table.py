@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
 
-from sdp_plugin.files import atomic_path
+from sdp_plugin.files import CsvWriter, atomic_path
 from sdp_plugin.slides.predictions import Predictions
 
 
@@ -18,7 +17,7 @@ def write_table(predictions: Predictions, path: str | os.PathLike) -> None:
     """
     names, grid = predictions.classes.names, predictions.grid
     with atomic_path(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+        writer = CsvWriter(file)
         writer.writerow(
             ['column', 'row', 'x', 'y', 'width', 'height', 'cell_x', 'cell_y', 'cell_width', 'cell_height', 'predicted']
             + [f'prob_{name}' for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -201,3 +202,105 @@ def test_a_file_that_is_no_hdf5(tmp_path, contents):
     (tmp_path / 'tiles.h5').write_bytes(contents)
     with pytest.raises(UserError, match='no HDF5 file'):
         open_tiles(tmp_path / 'tiles.h5')
+
+
+def test_a_bad_tile_costs_no_other(checkpoint, tmp_path, capsys):
+    folder = tmp_path / 'tiles'
+    (folder / 'below').mkdir(parents=True)
+    for number in range(5):
+        cv2.imwrite(str(folder / 'below' / f'{number}.png'), np.full((96, 96, 3), 40 * number, np.uint8))
+    (folder / 'below' / '2.png').write_bytes((folder / 'below' / '2.png').read_bytes()[:60])
+    (folder / '._3.png').write_bytes(b'of macOS')
+    (folder / '.1.host.7.01234567.png').write_bytes(b'half-written')
+    classifier, tiles = load_classifier(checkpoint), open_tiles(folder)
+    probabilities = predict(classifier, tiles, batch_size=2)
+    assert 'below/2.png' in capsys.readouterr().err
+    table, _ = write_predictions(tmp_path / 'out', tiles, classifier.classes, probabilities)
+    rows = read(table)
+    assert [row['tile'] for row in rows] == [f'below/{number}.png' for number in range(5)]
+    assert [bool(row['predicted']) for row in rows] == [True, True, False, True, True]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root reads all folders')
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
+    (tmp_path / 'locked').mkdir(mode=0o000)
+    with pytest.raises(UserError, match='locked'):
+        open_tiles(tmp_path)
+
+
+def test_a_folder_that_the_system_refuses_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / 'below').mkdir()
+    listing = os.scandir
+
+    def refuse(path):
+        if Path(path).name == 'below':
+            raise PermissionError(13, 'Permission denied', str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    with pytest.raises(UserError, match='below'):
+        open_tiles(tmp_path)
+
+
+def test_names_that_are_formulas_stay_text(tmp_path):
+    cv2.imwrite(str(tmp_path / '=1+1.png'), np.zeros((8, 8, 3), np.uint8))
+    table, _ = write_predictions(tmp_path, open_tiles(tmp_path), ('=cmd|calc', 'b'), np.full((1, 2), 0.5))
+    assert table.read_text(encoding='utf-8').splitlines()[:2] == [
+        "tile,predicted,probability,'=cmd|calc,b",
+        "'=1+1.png,'=cmd|calc,0.500000,0.500000,0.500000",
+    ]
+
+
+CARD = dict(classes=['a', 'b'], input_size=[96, 96])
+
+
+@pytest.mark.parametrize(
+    ('change', 'named'),
+    [
+        ({'classes': ['a', 'a']}, 'more than once: a'),
+        ({'classes': list('abcdefghi')}, '2 names'),
+        ({'classes': []}, 'classes'),
+        ({'classes': 'ab'}, 'classes'),
+        ({'classes': [1, 2]}, r'classes\.0'),
+        ({'classes': ['a', 'x' * 300]}, r'classes\.1'),
+        ({'input_size': [96]}, 'input_size'),
+        ({'input_size': [0, 96]}, r'input_size\.0'),
+        ({'input_size': [96, 10**9]}, r'input_size\.1'),
+        ({'input_size': 'large'}, 'input_size'),
+        ({'input_size': [96.5, 96]}, r'input_size\.0'),
+        ({'mpp': 'half'}, 'mpp'),
+        ({'mpp': float('nan')}, 'mpp'),
+        ({'mpp': -1}, 'mpp'),
+    ],
+)
+def test_a_malformed_card_is_one_error_that_names_the_field(checkpoint, change, named):
+    content = torch.load(checkpoint, weights_only=False)
+    content['meta']['model_card'] = CARD | change
+    torch.save(content, checkpoint)
+    with pytest.raises(UserError, match=named):
+        load_classifier(checkpoint)
+
+
+@pytest.mark.parametrize('meta', [None, [], 'text', {}, {'model_card': None}, {'model_card': [1]}, {'model_card': 'x'}])
+def test_malformed_metadata_are_one_error(checkpoint, meta):
+    content = torch.load(checkpoint, weights_only=False)
+    torch.save({**content, 'meta': meta}, checkpoint)
+    with pytest.raises(UserError, match='model_card'):
+        load_classifier(checkpoint)
+
+
+@pytest.mark.parametrize('config', ['a = 1', 'model = 3', 'model = []', 'model = dict()', 'model = dict(type=3)'])
+def test_a_config_without_a_model_is_one_error(checkpoint, config):
+    content = torch.load(checkpoint, weights_only=False)
+    content['meta']['cfg'] = config
+    torch.save(content, checkpoint)
+    with pytest.raises(UserError, match='model'):
+        load_classifier(checkpoint)
+
+
+def test_weights_that_are_no_numbers_are_an_error(checkpoint):
+    content = torch.load(checkpoint, weights_only=False)
+    content['state_dict']['head.fc.bias'][0] = float('nan')
+    torch.save(content, checkpoint)
+    with pytest.raises(UserError, match=r'no numbers[^$]*head.fc.bias'):
+        load_classifier(checkpoint)
