@@ -48,6 +48,8 @@ PLACES: dict[str, tuple[Place, ...]] = {
     'output_stride': (Place('model.backbone.output_stride'),),
     'head_dilations': (Place('model.decode_head.dilations'),),
     'examples_per_class': (Place('train_dataloader.dataset.examples_per_class'),),
+    'exclude': (Place('train_dataloader.dataset.exclude'),),
+    'normalised': (Place('train_dataloader.dataset.normalised'),),
     'num_folds': _datasets('num_folds'),
     'fold': _datasets('fold'),
     'group_by': _datasets('group_by'),

@@ -57,8 +57,21 @@ def small_data(tmp_path_factory) -> MiniatureData:
     return write_miniature(tmp_path_factory.mktemp('small_data'), SMALL_SIZES, seed=1, report=lambda line: None)
 
 
+@pytest.fixture(scope='session')
+def small_nct(tmp_path_factory) -> Path:
+    """A few random tiles in the layout of NCT-CRC."""
+    from tile_files import write_tiles
+
+    from sdp_plugin.catalogue.nct_crc import NCT_CRC
+
+    root = tmp_path_factory.mktemp('small_nct')
+    for folder in ('NCT-CRC-HE-100K', 'NCT-CRC-HE-100K-NONORM', 'CRC-VAL-HE-7K'):
+        write_tiles(root / folder, {name: [f'{name}-{i:04}.tif' for i in range(2)] for name in NCT_CRC.classes}, 32)
+    return root
+
+
 @pytest.fixture
-def small_options(small_data) -> Callable[..., dict]:
+def small_options(small_data, small_nct) -> Callable[..., dict]:
     """Overrides that let a shipped config run on ``small_data`` in seconds, with a ResNet-18 of an eighth's width.
 
     ``small_options(config, **more)``; ``small_options(config, small_model=False)`` keeps the shipped network.
@@ -69,7 +82,9 @@ def small_options(small_data) -> Callable[..., dict]:
 
         cfg = Config.fromfile(ROOT / 'configs' / config)
         dataset = cfg.train_dataloader.dataset
-        options = dict(data_root=str(getattr(small_data, FOLDER_OF_DATASET[dataset.type.split('.')[-1]])))
+        kind = dataset.type.split('.')[-1]
+        folder = small_nct if kind == 'NCTCRCDataset' else getattr(small_data, FOLDER_OF_DATASET[kind])
+        options = dict(data_root=str(folder))
         options.update(batch_size=2, num_workers=0)
         if 'crop_size' in cfg:
             options['crop_size'] = (33, 33)

@@ -12,6 +12,7 @@ from sdp_plugin.settings import PLACES, load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
+NCT = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_nct-crc.py'
 CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
 OWN = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_tile-folder.py'
 SCRIBBLES = CONFIGS / 'pretrain' / 'deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
@@ -21,6 +22,8 @@ CLASSES = CONFIGS / 'pretrain' / 'resnet34_1xb10-40k_voc12-classes-321x321.py'
 CASES = [
     (PCAM, 'seed', 7, {'randomness.seed': 7, 'train_dataloader.dataset.seed': 7}),
     (PCAM, 'examples_per_class', 5, {'train_dataloader.dataset.examples_per_class': 5}),
+    (PCAM, 'exclude', 'duplicates.txt', {'train_dataloader.dataset.exclude': 'duplicates.txt'}),
+    (NCT, 'normalised', False, {'train_dataloader.dataset.normalised': False}),
     (PCAM, 'initialisation', 'a.pth', {'default_hooks.initialisation.checkpoint': 'a.pth'}),
     (PCAM, 'batch_norm_images', 8, {'default_hooks.initialisation.batch_norm_images': 8}),
     (PCAM, 'data_root', '/d', {f'{part}_dataloader.dataset.data_root': '/d' for part in ('train', 'test')}),

@@ -48,7 +48,8 @@ class Bar:
         if not self._total or not rate:
             return words
         left = max(self._total - self._done, 0) / rate
-        return f'{words}, {self._done / self._total:.0%}, {left / 60:.0f} min left'
+        time_left = f'{left / 60:.0f} min' if left > 120 else f'{left:.0f} s'
+        return f'{words}, {self._done / self._total:.0%}, {time_left} left'
 
     def close(self) -> None:
         """The work has ended."""

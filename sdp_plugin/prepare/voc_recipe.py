@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -86,12 +86,17 @@ def _merge(archive: Path, output: Output, train_aug_sha256: str) -> None:
     each_member(archive, visit)
     for image_id in sorted(of_voc):
         output.write(_mask_name(image_id), _voc_mask(output.root, image_id))
-    train_aug = sorted((set(voc_train) | of_sbd) - set(voc_val))
-    _check_train_aug(train_aug, train_aug_sha256, 'VOC and SBD')
+    train_aug = train_aug_of(voc_train, voc_val, of_sbd)
+    check_train_aug(train_aug, train_aug_sha256, 'VOC and SBD')
     without = [image_id for image_id in train_aug if _mask_name(image_id) not in output.manifest.files]
     if without:
         raise UserError(f'{len(without)} images of SBD have no mask in {archive}.', found=', '.join(without[:5]))
     output.write(f'{_LISTS}/train_aug.txt', _list_text(train_aug))
+
+
+def train_aug_of(voc_train: Iterable[str], voc_val: Iterable[str], sbd: Iterable[str]) -> list[str]:
+    """The sorted ids of train_aug: VOC's train and all of SBD, without VOC's val."""
+    return sorted({*voc_train, *sbd} - {*voc_val})
 
 
 def _mask_name(image_id: str) -> str:
@@ -147,8 +152,17 @@ def _list_text(ids: Sequence[str]) -> bytes:
     return ''.join(f'{image_id}\n' for image_id in ids).encode()
 
 
-def _check_train_aug(ids: Sequence[str], wanted: str, origin: object) -> None:
-    """Hold a list against the reference: 10,582 sorted ids."""
+def check_train_aug(ids: Sequence[str], wanted: str, origin: object) -> None:
+    """Hold a list against the reference, 10,582 ids.
+
+    Args:
+        ids (Sequence[str]): The list, in any order.
+        wanted (str): SHA-256 of the sorted ids, one a line, with a final newline.
+        origin (object): Where it comes from, for the message.
+
+    Raises:
+        UserError: It is another list. Where it only lacks 2007_000032, as a public copy does, it says so.
+    """
     if hashlib.sha256(_list_text(sorted(ids))).hexdigest() == wanted:
         return
     lacking = hashlib.sha256(_list_text(sorted({*ids, _OFTEN_LACKING}))).hexdigest() == wanted
@@ -163,7 +177,7 @@ def _check_train_aug(ids: Sequence[str], wanted: str, origin: object) -> None:
 def _inspect(root: Path, card: DataCard, train_aug_sha256: str) -> list[str]:
     folder = root / FOLDER
     lists = {split: read_id_list(root / _LISTS / f'{split}.txt') for split in card.sizes}
-    _check_train_aug(lists['train_aug'], train_aug_sha256, root / _LISTS / 'train_aug.txt')
+    check_train_aug(lists['train_aug'], train_aug_sha256, root / _LISTS / 'train_aug.txt')
     classes = np.zeros(len(card.classes), dtype=np.int64)
     for split, ids in lists.items():
         if len(ids) != card.sizes[split]:

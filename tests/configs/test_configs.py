@@ -14,12 +14,13 @@ from mmengine.optim import ExponentialLR, PolyLR, build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
+from sdp_plugin.catalogue.inspection import collection_of
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
 LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
-NUM_SHIPPED = 62
+NUM_SHIPPED = 64
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
@@ -247,6 +248,15 @@ def test_finetuning_settings_are_plain_values(leaf, epochs):
     assert {'data_root', 'examples_per_class', 'seed', 'initialisation', 'batch_size', 'lr'} <= set(cfg)
     assert cfg.max_epochs == epochs
     assert leaf.endswith('pcam.py') or {'fold', 'num_folds', 'group_by'} <= set(cfg)
+
+
+def test_nct_crc_is_trained_on_one_set_and_tested_on_the_other():
+    plain, nonorm = (read(f'finetune/resnet34_1xb32-200e_nct-crc{variant}.py') for variant in ('', '_nonorm'))
+    for cfg, folder in ((plain, 'NCT-CRC-HE-100K'), (nonorm, 'NCT-CRC-HE-100K-NONORM')):
+        train, test = (collection_of(cfg[f'{part}_dataloader'].dataset) for part in ('train', 'test'))
+        assert [str(path) for path in (*train.folders, *test.folders)] == [f'data/{folder}', 'data/CRC-VAL-HE-7K']
+        assert (cfg.num_classes, cfg.model.head.num_classes, cfg.input_size) == (9, 9, 224)
+        assert train.examples_per_class == 50
 
 
 def test_poly_schedule_is_the_stated_one_at_every_iteration():

@@ -190,3 +190,41 @@ def test_spoilt_files(root, spoil, message):
 def test_mistaken_arguments(root, arguments, message):
     with pytest.raises(UserError, match=message):
         build(**{'root': root, **{'root' if key == 'data_root' else key: value for key, value in arguments.items()}})
+
+
+def drawn_ids(dataset):
+    return {dataset.get_data_info(index)['tile_id'] for index in range(len(dataset))}
+
+
+def test_excluded_patches_are_not_drawn(root):
+    (root / 'duplicates.txt').write_text(
+        '# a patch, and the same one elsewhere\ntest/3 test/1\ntrain/2 test/3\n\ntrain/5\n'
+    )
+    everything = {f'train/{index}' for index in range(12)}
+    assert drawn_ids(build(root, exclude='duplicates.txt')) == everything - {'train/2', 'train/5'}
+    for seed in range(5):
+        drawn = drawn_ids(build(root, exclude='duplicates.txt', examples_per_class=5, seed=seed))
+        assert drawn == everything - {'train/2', 'train/5'}
+        # What is left is drawn in the same order as without the list.
+        few = drawn_ids(build(root, examples_per_class=2, seed=seed))
+        if not few & {'train/2', 'train/5'}:
+            assert drawn_ids(build(root, exclude='duplicates.txt', examples_per_class=2, seed=seed)) == few
+    with pytest.raises(UserError, match='examples_per_class to at most 5'):
+        build(root, exclude='duplicates.txt', examples_per_class=6)
+
+
+@pytest.mark.parametrize(
+    ('content', 'asked', 'word'),
+    [
+        (None, {}, 'prepare_data.py pcam'),
+        ('train/12', {}, 'train/0 to train/11'),
+        ('train/one', {}, 'train/one'),
+        ('train/1', {'split': 'test'}, 'always used whole'),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused(root, content, asked, word):
+    write_pcam(root, split='test')
+    if content is not None:
+        (root / 'duplicates.txt').write_text(content)
+    with pytest.raises(UserError, match=word):
+        build(root, exclude='duplicates.txt', **asked)

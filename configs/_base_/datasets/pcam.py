@@ -3,6 +3,7 @@ _base_ = './tiles.py'
 data_root = 'data/pcam'
 num_classes = 2
 examples_per_class = 1000
+exclude = None  # 'duplicates.txt' draws no patch that is there twice, or in another split too
 input_size = 96
 train_pipeline = [
     dict(type='sdp_plugin.LoadPatch'),
@@ -23,6 +24,7 @@ train_dataloader = dict(
         type='sdp_plugin.PCamDataset',
         data_root=data_root,
         examples_per_class=examples_per_class,
+        exclude=exclude,
         pipeline=train_pipeline))
 test_dataloader = dict(
     dataset=dict(type='sdp_plugin.PCamDataset', data_root=data_root, pipeline=test_pipeline))
