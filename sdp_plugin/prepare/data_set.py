@@ -25,7 +25,7 @@ class Part:
         files (tuple[tuple[Download, ...], ...]): The published files. Of each the choices: the first that is to be had
             is taken.
         after (tuple[str, ...]): Parts of the same data set that this one is made of, too.
-        settings (Mapping[str, object]): What else decides the files, as plain JSON values.
+        settings (Mapping[str, object]): What else decides the files, as plain JSON values; None where any will do.
     """
 
     name: str
@@ -109,7 +109,9 @@ def standing_of(
     if faults.missing:
         return Standing(INCOMPLETE, faults)
     about = data_set.about(root, part)
-    if any(manifest.about.get(key) != about[key] for key in about):
+    made_of, settings = manifest.about.get('after'), manifest.about.get('settings', {})
+    # A setting of None is that with which the files were made.
+    if made_of != about['after'] or any(value not in (None, settings.get(key)) for key, value in part.settings.items()):
         return Standing(INCOMPLETE, reason='made with other settings, or of files that have changed since')
     return Standing(COMPLETE)
 

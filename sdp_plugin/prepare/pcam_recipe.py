@@ -124,7 +124,7 @@ def _batches(path: Path) -> Iterator[np.ndarray]:
 def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
     """Store the patches in another layout; what is stored stays the same, and is compared before it takes its place.
 
-    Contiguous reads fastest (docs/data.md). The digests of the new files are recorded in the manifests.
+    Contiguous reads fastest (docs/speed.md). The digests of the new files are recorded in the manifests.
 
     Args:
         data_set (DataSet): PCam, complete.

@@ -132,18 +132,27 @@ def _make(data_set: DataSet, todo: Sequence[Part], root: Path, store: _Store, bo
             if failed & set(part.after):
                 failed.add(part.name)
                 continue
-            fetched: list[Fetched] = []
+            errors = [error for choices in part.files if (error := arriving[choices].exception())]
+            fetched = [] if errors else [arriving[choices].result() for choices in part.files]
             try:
-                fetched = [arriving[choices].result() for choices in part.files]
-                _build(data_set, part, root, fetched, board)
+                if not errors:
+                    _build(data_set, part, root, fetched, board)
+                    store.done_with(fetched)
             except UserError as error:
-                problems.append(str(error))
-                failed.add(part.name)
+                errors.append(error)
                 store.distrust(fetched)
-            else:
-                store.done_with(fetched)
+            problems += map(str, _user_errors(errors))
+            failed |= {part.name} if errors else set()
     if problems:
         raise UserError('\n'.join(problems))
+
+
+def _user_errors(errors: Sequence[BaseException]) -> Sequence[BaseException]:
+    """The same errors; the first that is no user's mistake is raised."""
+    for error in errors:
+        if not isinstance(error, UserError):
+            raise error
+    return errors
 
 
 def _build(data_set: DataSet, part: Part, root: Path, fetched: Sequence[Fetched], board: Board) -> None:

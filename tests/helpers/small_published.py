@@ -240,22 +240,22 @@ class Published:
     def data_sets(self) -> dict[str, DataSet]:
         """All data sets by name."""
         absent = Download('voc_scribbles.zip', f'{self.address}/voc_scribbles.zip', git_blob='0' * 40)
-        small_voc = self._card(VOC_2012, {'train_aug': len(TRAIN_AUG), 'val': len(VOC_VAL)})
-        scribbles = self._card(replace(SCRIBBLESUP, downloads=SCRIBBLESUP.downloads[1:]), SCRIBBLESUP.sizes)
+        small_voc = self.card(VOC_2012, {'train_aug': len(TRAIN_AUG), 'val': len(VOC_VAL)})
+        scribbles = self.card(replace(SCRIBBLESUP, downloads=SCRIBBLESUP.downloads[1:]))
         found = (
             voc(small_voc, hashlib.sha256(list_text(TRAIN_AUG)).hexdigest()),
             scribblesup(replace(scribbles, downloads=(absent, *scribbles.downloads))),
-            clicks(self._card(CLICKS, CLICKS.sizes)),
-            pcam(self._card(PCAM, PCAM_SIZES)),
-            crc(self._card(CRC, {'all': CRC_PER_CLASS * len(CLASS_FOLDERS)})),
-            nct_crc(self._card(NCT_CRC, NCT_SIZES)),
+            clicks(self.card(CLICKS)),
+            pcam(self.card(PCAM, PCAM_SIZES)),
+            crc(self.card(CRC, {'all': CRC_PER_CLASS * len(CLASS_FOLDERS)})),
+            nct_crc(self.card(NCT_CRC, NCT_SIZES)),
         )
         return {data_set.name: data_set for data_set in found}
 
-    def _card(self, card: DataCard, sizes: Mapping[str, int]) -> DataCard:
+    def card(self, card: DataCard, sizes: Mapping[str, int] | None = None) -> DataCard:
         """The card of the small data."""
         downloads = tuple(self.download(download.file_name) for download in card.downloads)
-        return replace(card, sizes=sizes, downloads=downloads)
+        return replace(card, sizes=sizes or card.sizes, downloads=downloads)
 
 
 def served() -> dict[str, bytes]:

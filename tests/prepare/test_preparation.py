@@ -34,8 +34,10 @@ from sdp_plugin.catalogue.crc import KatherTiles
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam
+from sdp_plugin.catalogue.voc import CLICKS
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.check import as_text, check
+from sdp_plugin.prepare.clicks_recipe import clicks
 from sdp_plugin.prepare.pcam_recipe import LAYOUTS, rewrite
 from sdp_plugin.prepare.preparation import Sources, prepare
 from sdp_plugin.prepare.progress import Board
@@ -64,6 +66,7 @@ class Workplace:
     def __init__(self, root: Path, address: str) -> None:
         self.root = root
         self.data_sets = Published(address).data_sets()
+        self.clicks_card = Published(address).card(CLICKS)
         self.stream = io.StringIO()
         self.board = Board(Console(file=self.stream, width=1000))
 
@@ -146,6 +149,18 @@ def test_clicks_without_images_say_what_to_prepare_first(place):
         place.prepare('clicks')
 
 
+def test_clicks_of_another_scale_are_made_anew(place, tmp_path):
+    place.prepare('voc', 'clicks')
+    scaled = clicks(place.clicks_card, longest_side=80)
+    assert prepare(scaled, place.root, Sources(yes=True, patience=PATIENT), place.board)
+    assert 'made with other settings' in place.said
+    read = read_scribblesup(place.root / 'clicks' / 'pascal_2012' / f'{TRAIN_AUG[1]}.xml')
+    assert read.strokes[0].points.tolist() == [[1, 1.75]]
+    # Who does not say which scale is content with it.
+    assert place.states('clicks') == {'clicks': 'complete'}
+    assert place.prepare('clicks') == [False]
+
+
 def test_crc_is_listed_as_for_training(place):
     place.prepare('crc')
     folder = place.root / 'Kather_texture_2016_image_tiles_5000'
@@ -208,6 +223,9 @@ def test_offline_says_what_is_missing_and_what_is_damaged(place, tmp_path):
     with pytest.raises(UserError, match=r'Kather_texture_2016_image_tiles_5000\.zip is missing') as caught:
         place.prepare('crc', offline=tmp_path)
     assert 'bring it from http' in str(caught.value)
+    with pytest.raises(UserError) as caught:
+        place.prepare('pcam', offline=tmp_path)
+    assert str(caught.value).count('.h5.gz is missing') == 6
     name = 'Kather_texture_2016_image_tiles_5000.zip'
     (tmp_path / name).write_bytes(published()[name][:-1])
     with pytest.raises(UserError, match='is not the published file'):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from faulty_server import faulty_server
 
 from sdp_plugin.prepare.table import DATA_SETS
 
+ROOT = Path(__file__).parents[2]
 NAME = 'Kather_texture_2016_image_tiles_5000.zip'
 CONTENT = b'PK\3\4 not those tiles'
 
@@ -58,3 +61,10 @@ def test_real_facts_refuse_what_a_mirror_has_wrong(run_tool, tmp_path, monkeypat
 
 def mirror_only(store, download):
     return [f'{store.sources.mirror}/{download.file_name}']
+
+
+def test_the_documentation_names_every_data_set_and_every_setting(run_tool):
+    text = (ROOT / 'docs' / 'data.md').read_text()
+    _, printed, _ = run_tool('prepare_data.py', '--help')
+    options = set(re.findall(r'--[a-z-]+', printed)) - {'--help', '--version', '--jobs'}
+    assert [name for name in (*DATA_SETS, *sorted(options)) if f'`{name}' not in text and f' {name}' not in text] == []
