@@ -16,6 +16,7 @@ from sdp_plugin.errors import UserError
 # Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
 MAX_PIXELS = 2**26
 _MAX_BYTES = 2**30
+_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -74,6 +75,8 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _look_at_header(data: bytes, path: str | os.PathLike, max_pixels: int) -> None:
+    if data.startswith(_PNG) and not _is_whole_png(data):
+        raise _undecodable(path)
     size = _size_of_jpeg(data)
     if size is not None:
         if size[0] * size[1] > max_pixels:
@@ -95,6 +98,16 @@ def _look_at_header(data: bytes, path: str | os.PathLike, max_pixels: int) -> No
                 found=path,
                 remedy='save it without an alpha channel',
             )
+
+
+def _is_whole_png(data: bytes) -> bool:
+    """Whether the chunks fit into the file: OpenCV takes as much memory as a chunk claims to have."""
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        if data[at + 4 : at + 8] == b'IEND':
+            return True
+        at += 12 + int.from_bytes(data[at : at + 4])
+    return False
 
 
 def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,24 @@ def damaged(draw) -> bytes:
 @pytest.fixture(scope='module')
 def path(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp('damaged') / 'image'
+
+
+def test_what_a_chunk_of_a_png_claims_takes_no_memory(path):
+    """OpenCV makes room for it before it reads: 400 bytes would take 3 GB."""
+    for at in (8, encoded('PNG', 'RGB').index(b'IDAT') - 4):
+        content = bytearray(encoded('PNG', 'RGB'))
+        content[at : at + 4] = b'\x7f\xff\xff\xf0'
+        path.write_bytes(content)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(UserError, match='cannot be decoded'):
+            read_image(path)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_what_follows_the_image_is_passed_over(path):
+    for suffix in ('PNG', 'JPEG'):
+        path.write_bytes(encoded(suffix, 'RGB') + b'notes of another program')
+        assert read_image(path).shape == (12, 9, 3)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
