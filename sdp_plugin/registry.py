@@ -36,5 +36,5 @@ HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='sdp_plugin', locations=['
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='sdp_plugin', locations=['sdp_plugin.engine.in_memory.loop'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='sdp_plugin', locations=['sdp_plugin.evaluation'])
 OPTIM_WRAPPERS = Registry(
-    'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine.hooks']
+    'optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='sdp_plugin', locations=['sdp_plugin.engine.optim_wrapper']
 )

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, DictAction
 
-from sdp_plugin.errors import UserError
 from sdp_plugin.shipped import get_config
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that :func:`config_from` reads, ``config`` excepted."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)')
-    parser.add_argument('--amp', action='store_true', help='mixed precision; needs a GPU')
+    parser.add_argument('--amp', action='store_true', help='mixed precision: the same as precision=bfloat16')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
@@ -26,20 +24,12 @@ def config_from(args: argparse.Namespace) -> Config:
     """Read the config that the arguments name, with all that they override.
 
     Raises:
-        UserError: As :func:`get_config` does, and if mixed precision is asked for where there is no GPU.
+        UserError: As :func:`get_config` does.
     """
-    cfg = get_config(args.config, args.cfg_options)
+    options = dict(args.cfg_options or {})
+    if args.amp:
+        options.setdefault('precision', 'bfloat16')
+    cfg = get_config(args.config, options)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(args.config).stem))
     cfg.launcher = args.launcher
-    if args.amp:
-        _use_mixed_precision(cfg)
     return cfg
-
-
-def _use_mixed_precision(cfg: Config) -> None:
-    # mmengine's AmpOptimWrapper asserts an accelerator at construction.
-    if not torch.cuda.is_available():
-        raise UserError('--amp needs a GPU.', found='no CUDA device', remedy='leave --amp out on a CPU')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    cfg.test_cfg.fp16 = True

@@ -12,8 +12,13 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sdp_plugin import __version__
+from sdp_plugin.catalogue.inspection import check_run
 from sdp_plugin.checkpoints.reading import register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
+from sdp_plugin.engine.hooks import DivergenceHook
+from sdp_plugin.engine.preflight import check_before_training
+from sdp_plugin.engine.resuming import check_same_training
+from sdp_plugin.engine.work_dir import only_training_in
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_json_atomically
 from sdp_plugin.settings import PLACES
@@ -34,30 +39,32 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
         dict[str, float]: The metrics of the test. They are also in ``results.json`` in the work directory.
 
     Raises:
-        UserError: If the work directory holds another training and ``resume`` is False, or data are not as they should
-            be.
+        UserError: As :func:`build_runner`, if another process trains in the work directory, or if the training
+            diverges.
     """
-    runner = start(cfg, resume)
-    fit(runner)
-    metrics = measure(runner)
-    if is_main_process():
-        _write_results(cfg, metrics)
-        runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')
+    with only_training_in(cfg.work_dir, cfg.get('launcher', 'none')):
+        runner = build_runner(cfg, resume)
+        run_training(runner)
+        metrics = run_test(runner)
+        if is_main_process():
+            _write_results(cfg, metrics)
+            runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')
     return metrics
 
 
-def start(cfg: Config, resume: bool = False) -> Runner:
-    """Build what trains a config, without training it.
+def build_runner(cfg: Config, resume: bool = False) -> Runner:
+    """Build what trains a config, without training it, and look at all that can be known before.
 
     Args:
         cfg (Config): A config with ``work_dir`` set.
         resume (bool): See :func:`train`. Defaults to False.
 
     Returns:
-        Runner: For :func:`fit` and :func:`measure`.
+        Runner: For :func:`run_training` and :func:`run_test`.
 
     Raises:
-        UserError: If the work directory holds another training and ``resume`` is False.
+        UserError: If the work directory holds another training and ``resume`` is False, or one of another config and
+            it is True; if data of the training or of the test are not as they should be, or a metric does not fit.
     """
     register_safe_loader()
     checkpoint = latest_checkpoint(cfg.work_dir)
@@ -69,14 +76,20 @@ def start(cfg: Config, resume: bool = False) -> Runner:
             remedy='go on with --resume, or give another --work-dir',
         )
     cfg.load_from, cfg.resume = (str(checkpoint), True) if checkpoint else (cfg.get('load_from'), False)
+    check_run(cfg)
     prepare_cpu_group(cfg)
+    differs = check_same_training(cfg, checkpoint) if checkpoint else []
     runner = Runner.from_cfg(cfg)
+    for line in differs:
+        runner.logger.warning(line)
+    runner.register_hook(DivergenceHook())
+    check_before_training(runner)
     if resume and not checkpoint:
         runner.logger.info(f'Nothing to resume in {cfg.work_dir}: starting from the beginning')
     return runner
 
 
-def fit(runner: Runner) -> None:
+def run_training(runner: Runner) -> None:
     """Train to the end; say how to go on if interrupted."""
     try:
         runner.train()
@@ -86,7 +99,7 @@ def fit(runner: Runner) -> None:
         raise
 
 
-def measure(runner: Runner) -> dict[str, float]:
+def run_test(runner: Runner) -> dict[str, float]:
     """Test the weights that a runner holds.
 
     Returns:
@@ -116,7 +129,7 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
     prepare_cpu_group(cfg)
     runner = Runner.from_cfg(cfg)
     _load_all(runner, checkpoint)
-    return measure(runner)
+    return run_test(runner)
 
 
 def _load_all(runner: Runner, checkpoint: str | Path) -> None:

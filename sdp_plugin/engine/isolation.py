@@ -6,7 +6,7 @@ their open files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mmengine.logging import MMLogger
@@ -39,6 +39,18 @@ def shut_down_workers(runner: Runner) -> None:
             if hasattr(iterator, '_shutdown_workers'):
                 iterator._shutdown_workers()
                 holder._iterator = None
+
+
+def current_instances() -> list[tuple[type[ManagerMixin], str]]:
+    """The logger, message hub, visualiser and scope that ``logger='current'`` and the like mean now."""
+    return [(manager, next(reversed(manager._instance_dict))) for manager in _managers() if manager._instance_dict]
+
+
+def make_current(instances: Sequence[tuple[type[ManagerMixin], str]]) -> None:
+    """Let them be meant again, of those that still exist: mmengine means whichever was made last."""
+    for manager, name in instances:
+        if name in manager._instance_dict:
+            manager._instance_dict[name] = manager._instance_dict.pop(name)
 
 
 def _managers() -> list[type[ManagerMixin]]:

@@ -45,6 +45,7 @@ PLACE_ONLY: Mapping[str, str] = MappingProxyType(
         'default_hooks.logger': 'logging',
         'default_hooks.timer': 'logging',
         'default_hooks.visualization': 'logging',
+        'checkpoint_minutes': 'how often a training can be gone on from',
         'default_hooks.checkpoint': 'how often a training can be gone on from',
         'default_hooks.trunks': 'what is kept along the way',
         'env_cfg.mp_cfg': 'how processes are started',

@@ -22,7 +22,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from sdp_plugin.apis.train import fit, latest_checkpoint, measure, start
+from sdp_plugin.apis.train import build_runner, latest_checkpoint, run_test, run_training
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.datasets.samples import digest_of_keys, id_of
 from sdp_plugin.engine.hooks.progress import StepProgressHook
@@ -178,14 +178,14 @@ class _StartUpHook(Hook):
 
 def _trained(cfg: Config, started: float, resume: bool) -> Outcome:
     # mmengine writes the config six times a training; formatting it takes a tenth of a second each time.
-    runner = start(Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False), resume)
+    runner = build_runner(Config(cfg.to_dict(), filename=cfg.filename, format_python_code=False), resume)
     start_up = _StartUpHook()
     runner.register_hook(start_up)
     runner.register_hook(StepProgressHook())
     try:
-        fit(runner)
+        run_training(runner)
         trained = time.monotonic()
-        metrics = measure(runner)
+        metrics = run_test(runner)
         tested = time.monotonic()
         return Outcome(
             metrics=metrics,

@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from sdp_plugin.engine.in_memory.augmentation import batched, settings_from_pipeline
+from sdp_plugin.engine.in_memory.batches import InputNormalisation, TrainingBatches
 from sdp_plugin.engine.in_memory.images import ImagesInMemory
-from sdp_plugin.engine.in_memory.loop import Normalisation, TrainingBatches
 from sdp_plugin.engine.in_memory.optimisers import fuse
 from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores
 from sdp_plugin.engine.precision import autocast
@@ -164,7 +164,7 @@ def test_a_step_stays_on_the_device(leaf, computed_in, request):
     fuse(wrapper.optimizer, GPU, capturable=True)
     computed = types_of_convolutions(model)
     step = TrainingStep(model.train(), wrapper, precision)
-    batches = TrainingBatches(_Loader(), images, augmentation, Normalisation(model), seed=0)
+    batches = TrainingBatches(_Loader(), images, augmentation, InputNormalisation(model), seed=0)
     sizes = []
     for inputs, labels in batches.of_epoch(0):
         assert inputs.is_contiguous(memory_format=torch.channels_last)
@@ -176,7 +176,7 @@ def test_a_step_stays_on_the_device(leaf, computed_in, request):
 
     model.eval()
     with torch.no_grad(), autocast(precision, GPU):
-        scores = class_scores(model, Normalisation(model)(images.batch(torch.arange(10))))
+        scores = class_scores(model, InputNormalisation(model)(images.batch(torch.arange(10))))
     assert (scores.device, scores.dtype) == (GPU, torch.float32)
 
 

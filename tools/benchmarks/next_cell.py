@@ -32,7 +32,7 @@ import torch
 from measuring import machine, spread, summary, table, write_report
 from mmengine.hooks import Hook
 
-from sdp_plugin.apis.train import fit, start
+from sdp_plugin.apis.train import build_runner, run_training
 from sdp_plugin.catalogue import subsets
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.engine.in_memory import images as in_memory
@@ -99,10 +99,10 @@ def start_cell(task: Task) -> dict[str, float]:
     gc.collect()
     cfg = config_of(task)
     with forgotten(cfg.experiment_name), contextlib.redirect_stdout(io.StringIO()):
-        runner = start(cfg)
+        runner = build_runner(cfg)
         runner.register_hook(_FirstIterationHook())
         with contextlib.suppress(_ReachedError):
-            fit(runner)
+            run_training(runner)
         return {name: clock() - started[name] for name, clock in clocks.items()}
 
 

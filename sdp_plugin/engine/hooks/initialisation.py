@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 from sdp_plugin import __version__
 from sdp_plugin.conversion.initialise import load_initialisation
 from sdp_plugin.engine.target_statistics import reestimate_on_target
-from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS
 
 
@@ -65,22 +64,6 @@ class ModelCardHook(Hook):
     def __init__(self, input_size: int | Sequence[int], mpp: float | None = None) -> None:
         self.input_size = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
         self.mpp = mpp
-
-    def before_train(self, runner: Runner) -> None:
-        """Check that the classifier has an output for each class of the data set.
-
-        Raises:
-            UserError: If it has more or fewer.
-        """
-        classes = runner.train_dataloader.dataset.metainfo['classes']
-        outputs = runner.cfg.model.head.num_classes
-        if len(classes) != outputs:
-            raise UserError(
-                'The classifier and the data set differ in the number of classes.',
-                looked_for=f'num_classes={len(classes)}: {", ".join(classes)}',
-                found=f'num_classes={outputs}',
-                remedy='set num_classes in the config, or in --cfg-options',
-            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the card."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -18,6 +15,7 @@ from mmengine.runner import Runner
 
 from sdp_plugin.datasets.samples import id_of, positions_of
 from sdp_plugin.datasets.transforms import LoadScribbles
+from sdp_plugin.engine.randomness import in_test_mode, randomness_kept
 from sdp_plugin.engine.segment import Segmented, segment_item
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS
@@ -54,7 +52,8 @@ class PredictionSnapshotHook(Hook):
             Defaults to None.
         scribbles (str | None): A folder of ScribbleSup XML, or index PNGs, ``<image id>.xml`` each. None takes the
             training set's, if it has them for all of the images. Defaults to None.
-        line_width (float): Of the strokes, in pixels. Defaults to 3.
+        line_width (float | None): Of the strokes, in pixels. None takes the training set's, 3 where it draws none.
+            Defaults to None.
 
     Raises:
         UserError: Before the training starts: the model is no segmentor, an iteration is never reached, an image is
@@ -70,7 +69,7 @@ class PredictionSnapshotHook(Hook):
         images: Sequence[int | str] = (0, 1, 2, 3),
         ann_file: str | None = None,
         scribbles: str | None = None,
-        line_width: float = 3,
+        line_width: float | None = None,
     ) -> None:
         self.iterations = None if iterations is None else tuple(sorted(set(iterations)))
         self.images = tuple(images)
@@ -99,7 +98,7 @@ class PredictionSnapshotHook(Hook):
                 found=never,
             )
         self._folder = Path(runner.work_dir, FOLDER)
-        with _randomness_kept():
+        with randomness_kept():
             self._dataset = self._build_dataset(runner)
             self._positions = positions_of(self._dataset, self.images)
             self._strokes = self._load_strokes(runner)
@@ -143,16 +142,16 @@ class PredictionSnapshotHook(Hook):
                 looked_for=Path(folder, f'{missing[0]}.xml'),
                 remedy='choose other images, or name a list of training images as ann_file',
             )
-        return [self._draw(file, position) for file, position in zip(files, self._positions, strict=True)]
+        width = self.line_width or _line_width_of(runner.train_dataloader.dataset)
+        return [self._draw(file, position, width) for file, position in zip(files, self._positions, strict=True)]
 
-    def _draw(self, file: Path, position: int) -> np.ndarray:
+    def _draw(self, file: Path, position: int, width: float) -> np.ndarray:
         shape = tuple(self._dataset[position]['inputs'].shape[1:])
-        record = dict(scribble_path=str(file), img_shape=shape)
-        return LoadScribbles(line_width=self.line_width)(record)['gt_seg_map']
+        return LoadScribbles(line_width=width)(dict(scribble_path=str(file), img_shape=shape))['gt_seg_map']
 
     def _take(self, iteration: int) -> None:
         """Write the predictions and renew the figure."""
-        with _randomness_kept(), _test_mode(self._model):
+        with randomness_kept(), in_test_mode(self._model):
             shown = [segment_item(self._model, self._dataset, position) for position in self._positions]
         palette = full_palette(self._dataset.metainfo.get('palette'))
         for segmented in shown:
@@ -197,30 +196,10 @@ def spread_iterations(max_iters: int, count: int = DEFAULT_COUNT) -> tuple[int, 
     return (*sorted(iteration for iteration in rounded if iteration < max_iters), max_iters)
 
 
+def _line_width_of(dataset: BaseDataset) -> float:
+    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    return next((transform.line_width for transform in transforms if isinstance(transform, LoadScribbles)), 3)
+
+
 def _file_of(folder: Path, image_id: str) -> Path | None:
     return next((file for suffix in ('.xml', '.png') if (file := folder / f'{image_id}{suffix}').is_file()), None)
-
-
-@contextmanager
-def _test_mode(model: torch.nn.Module) -> Iterator[None]:
-    """Every module in test mode within the block. Afterwards each is in its own again: some are never trained."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-@contextmanager
-def _randomness_kept() -> Iterator[None]:
-    """Whatever is drawn within the block, the random generators go on as if it had not been."""
-    state, numpy_state = random.getstate(), np.random.get_state()
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        random.setstate(state)
-        np.random.set_state(numpy_state)

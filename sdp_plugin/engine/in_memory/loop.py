@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.dataset import BaseDataset, DefaultSampler
-from mmengine.device import get_device
-from mmengine.dist import get_world_size
-from mmengine.hooks import CheckpointHook, Hook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
-from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, TestLoop
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from sdp_plugin.engine.hooks.acceleration import compile_in_place
-from sdp_plugin.engine.in_memory.augmentation import (
-    AugmentationSettings,
-    BatchAugmentation,
-    draw_parameters,
-    settings_from_pipeline,
-)
-from sdp_plugin.engine.in_memory.graph import CapturedStep
-from sdp_plugin.engine.in_memory.images import DoesNotFitError, ImagesInMemory, images_in_memory, records_of
-from sdp_plugin.engine.in_memory.optimisers import can_be_captured, fuse
-from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores, draws_random_numbers, obstacles_of_model
+from sdp_plugin.engine.hooks.prepare_model import compile_in_place
+from sdp_plugin.engine.in_memory.batches import InputNormalisation, TrainingBatches
+from sdp_plugin.engine.in_memory.fallback import leave_to_reference, obstacles_of_model, obstacles_of_optimiser
+from sdp_plugin.engine.in_memory.graph import CapturedStep, side_stream
+from sdp_plugin.engine.in_memory.image_source import ImageSource
+from sdp_plugin.engine.in_memory.images import ImagesInMemory, records_of
+from sdp_plugin.engine.in_memory.iteration_hooks import call, hooks_of_epochs, hooks_of_iterations
+from sdp_plugin.engine.in_memory.optimisers import can_be_captured, fuse, optimisers_of
+from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores, draws_random_numbers
 from sdp_plugin.engine.in_memory.turns import in_company, let_others_go_on_until_done, next_turn
 from sdp_plugin.engine.in_memory.weight_gradients import weight_gradients_by_products
 from sdp_plugin.engine.precision import autocast, autocast_type
-from sdp_plugin.errors import UserError
 from sdp_plugin.registry import LOOPS
-from sdp_plugin.transfer import on_device
 
 ITERATIONS_A_TURN = 4
 """Before the next of several trainings has its turn. Handing over takes the host a fifth of a millisecond (measured
 without a GPU), most of it for saving and restoring random states."""
-
-IMAGES_AT_ONCE = {'cuda': 2048, 'cpu': 1}
-"""How many images to augment at once, at least a batch. On a GPU the launches of many small kernels cost most; on a CPU
-a batch stays in its caches."""
 
 TEST_BATCH_SIZE = {'cuda': 1024}
 """Of images to classify at once, where the config's own size is not the fastest."""
@@ -63,8 +45,9 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
 
     Hooks are called as by mmengine, with these differences:
 
-    - ``RuntimeInfoHook`` and ``LoggerHook``, which read values back, hear of an epoch's last iteration alone, with the
-      mean loss of the epoch; ``train/time``, ``train/data_time`` and ``eta`` are written in place of ``IterTimerHook``.
+    - ``RuntimeInfoHook``, ``DivergenceHook`` and ``LoggerHook``, which look at values, hear of the last iteration of an
+      epoch alone, with the mean loss of the epoch; ``train/time``, ``train/data_time`` and ``eta`` are written in place
+      of ``IterTimerHook``.
       The log processor then has nothing to smooth. ``LoggerHook(ignore_last=False)`` logs every epoch.
     - ``CheckpointHook`` by epoch and ``ParamSchedulerHook`` with schedules by epoch have nothing to do at iterations.
     - Gradients are gone after the training where it was recorded as a CUDA graph.
@@ -104,8 +87,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         channels_last: bool = True,
         **kwargs,
     ) -> None:
-        self._data = _Data(dataloader, in_memory)
-        super().__init__(runner, self._data.loader_config, max_epochs, **kwargs)
+        self._source = ImageSource(dataloader, in_memory)
+        super().__init__(runner, self._source.loader_config, max_epochs, **kwargs)
         self.precision = precision
         self.compile = compile
         self.cuda_graphs = cuda_graphs
@@ -117,15 +100,20 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Train all epochs."""
         device = _device_of(self.runner.model)
-        obstacles = [*self._data.obstacles(self.dataloader), *self._obstacles_of_training()]
-        images = None if obstacles else self._data.read(self.dataloader.dataset, device, obstacles)
+        obstacles = [
+            *self._source.obstacles(self.dataloader),
+            *obstacles_of_model(self.runner.model),
+            *obstacles_of_optimiser(self.runner.optim_wrapper),
+        ]
+        images = None if obstacles else self._source.read(self.dataloader.dataset, device, obstacles)
         if images is None:
-            _leave_to_reference('training', obstacles)
-            fuse(self.runner.optim_wrapper.optimizer, device, capturable=False)
+            leave_to_reference('training', obstacles)
+            for optimiser in optimisers_of(self.runner.optim_wrapper):
+                fuse(optimiser, device, capturable=False)
             return super().run()
         self._images = images
         try:
-            with _side_stream(device), ExitStack() as self._until_trained:
+            with side_stream(device), ExitStack() as self._until_trained:
                 return super().run()
         finally:
             self._let_go()
@@ -135,15 +123,6 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
             # The graph holds the memory of a step, gradients included; the test and other trainings need the room.
             self.runner.optim_wrapper.optimizer.zero_grad(set_to_none=True)
         self._images = self._step = self._batches = None
-
-    def _obstacles_of_training(self) -> list[str]:
-        wrapper = self.runner.optim_wrapper
-        obstacles = obstacles_of_model(self.runner.model)
-        if type(wrapper) is not OptimWrapper:
-            obstacles.append(f'{type(wrapper).__name__} steps in its own way')
-        elif wrapper._accumulative_counts > 1:
-            obstacles.append('the optimiser wrapper accumulates gradients (accumulative_counts)')
-        return obstacles
 
     def _prepare(self, images: ImagesInMemory) -> None:
         device = images.labels.device
@@ -163,9 +142,13 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         step = TrainingStep(model, self.runner.optim_wrapper, dtype)
         self._step = CapturedStep(step, self.dataloader.batch_size) if captured else step
         self._batches = TrainingBatches(
-            self.dataloader, images, self._data.augmentation, Normalisation(model, memory_format), self.runner.seed
+            self.dataloader,
+            images,
+            self._source.augmentation,
+            InputNormalisation(model, memory_format),
+            self.runner.seed,
         )
-        self._hooks = _hooks_of_iterations(self.runner)
+        self._hooks = hooks_of_iterations(self.runner)
         self.runner.log_processor.window_size = 1
         self._started, self._iterations_before = time.monotonic(), self._iter
         described = [
@@ -200,12 +183,10 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         losses = torch.zeros(len(self.dataloader), device=self._batches.device)
         last = len(losses) - 1
         for index, (inputs, labels) in enumerate(self._batches.of_epoch(self._epoch)):
-            _call(self._hooks, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
+            call(self._hooks, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
             loss = self._step(inputs, labels)
             losses[index] = loss
-            _call(
-                self._hooks, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss}
-            )
+            call(self._hooks, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss})
             if index == last:
                 let_others_go_on_until_done(losses.device)
                 self._report(losses.mean().item(), index, time.monotonic() - started)
@@ -222,9 +203,9 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         hub.update_scalar('train/time', seconds / (index + 1))
         hub.update_scalar('train/data_time', 0.0)
         hub.update_info('eta', left)
-        reporting = [hook for hook in self.runner.hooks if isinstance(hook, RuntimeInfoHook | LoggerHook)]
-        _call(reporting, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
-        _call(reporting, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss})
+        reporting = hooks_of_epochs(self.runner)
+        call(reporting, 'before_train_iter', self.runner, batch_idx=index, data_batch=None)
+        call(reporting, 'after_train_iter', self.runner, batch_idx=index, data_batch=None, outputs={'loss': loss})
 
 
 @LOOPS.register_module()
@@ -260,11 +241,9 @@ class InMemoryTestLoop(TestLoop):
         batch_size: int | None = None,
         **kwargs,
     ) -> None:
-        self._data = _Data(dataloader, in_memory)
-        batch_size = batch_size or TEST_BATCH_SIZE.get(get_device())
-        if self._data.loader_config is not dataloader and batch_size:
-            self._data.loader_config['batch_size'] = batch_size
-        super().__init__(runner, self._data.loader_config, evaluator, **kwargs)
+        self._source = ImageSource(dataloader, in_memory)
+        super().__init__(runner, self._source.loader_config, evaluator, **kwargs)
+        self.batch_size = batch_size
         self.precision = precision
         self.log_scores: Tensor | None = None
         self.labels: Tensor | None = None
@@ -277,14 +256,14 @@ class InMemoryTestLoop(TestLoop):
         """
         model, dataset = self.runner.model, self.dataloader.dataset
         device = _device_of(model)
-        obstacles = [*self._data.obstacles(self.dataloader), *obstacles_of_model(model)]
-        if self._data.augmentation is not None and not self._data.augmentation.is_identity:
+        obstacles = [*self._source.obstacles(self.dataloader), *obstacles_of_model(model)]
+        if self._source.augmentation is not None and not self._source.augmentation.is_identity:
             obstacles.append('the test pipeline augments images')
         if self.fp16:
             obstacles.append('the test is in half precision (fp16)')
-        images = None if obstacles else self._data.read(dataset, device, obstacles)
+        images = None if obstacles else self._source.read(dataset, device, obstacles)
         if images is None:
-            _leave_to_reference('testing', obstacles)
+            leave_to_reference('testing', obstacles)
             return super().run()
         return self._test(model, images, device)
 
@@ -294,9 +273,9 @@ class InMemoryTestLoop(TestLoop):
         self.runner.call_hook('before_test_epoch')
         model.eval()
         dtype = autocast_type(self.precision, model, device)
-        normalise = Normalisation(model)
+        normalise = InputNormalisation(model)
         scores = []
-        for index, positions in enumerate(self._positions()):
+        for index, positions in enumerate(self._positions(device)):
             self.runner.call_hook('before_test_iter', batch_idx=index, data_batch=None)
             with autocast(dtype, device):
                 scores.append(class_scores(model, normalise(images.batch(positions))))
@@ -311,9 +290,9 @@ class InMemoryTestLoop(TestLoop):
         self.runner.call_hook('after_test')
         return metrics
 
-    def _positions(self) -> Iterator[Tensor]:
+    def _positions(self, device: torch.device) -> Sequence[Tensor]:
         order = torch.tensor(list(self.dataloader.sampler))
-        return iter(order.split(self.dataloader.batch_size))
+        return order.split(self.batch_size or TEST_BATCH_SIZE.get(device.type, self.dataloader.batch_size))
 
     def _samples(self, scores: Tensor) -> list[dict]:
         predicted = scores.argmax(dim=1, keepdim=True)
@@ -327,178 +306,11 @@ class InMemoryTestLoop(TestLoop):
         ]
 
 
-class TrainingBatches:
-    """The batches of an epoch, augmented and normalised on the device.
-
-    Args:
-        loader (DataLoader): Gives the sampler, the batch size and whether a smaller last batch is dropped.
-        images (ImagesInMemory): The images.
-        augmentation (AugmentationSettings): The random part of the pipeline.
-        normalise (Normalisation): What makes inputs of images.
-        seed (int): The seed of the run.
-    """
-
-    def __init__(
-        self,
-        loader: DataLoader,
-        images: ImagesInMemory,
-        augmentation: AugmentationSettings,
-        normalise: Normalisation,
-        seed: int,
-    ) -> None:
-        self.loader = loader
-        self.images = images
-        self.settings = augmentation
-        self.device = images.labels.device
-        self.seed = seed
-        self._augment = BatchAugmentation(augmentation, threads=torch.get_num_threads())
-        self._normalise = normalise
-
-    def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch.
-
-        Yields:
-            tuple[Tensor, Tensor]: Inputs, shape (n, 3, H, W), and int64 labels, shape (n,).
-        """
-        order = np.array(list(self.loader.sampler))
-        height, width = self.images.images.shape[1:3]
-        parameters = draw_parameters(self.settings, len(self.images), height, width, self.seed, epoch)
-        in_epoch = len(self.loader) * self.loader.batch_size
-        a_chunk = max(IMAGES_AT_ONCE.get(self.device.type, 1) // self.loader.batch_size, 1) * self.loader.batch_size
-        for start in range(0, min(in_epoch, len(order)), a_chunk):
-            chosen = order[start : min(start + a_chunk, in_epoch)]
-            positions = torch.from_numpy(chosen)
-            inputs = self._normalise(self._augment(self.images.batch(positions), parameters[chosen]))
-            labels = self.images.labels.index_select(0, on_device(positions, self.device))
-            yield from zip(inputs.split(self.loader.batch_size), labels.split(self.loader.batch_size), strict=True)
-
-
-class Normalisation:
-    """What the data preprocessor of a classifier does to images, for a batch on the device.
-
-    Args:
-        model (nn.Module): The classifier, whose weights give the type.
-        memory_format (torch.memory_format): Of the inputs. Defaults to channels_last.
-    """
-
-    def __init__(self, model: nn.Module, memory_format: torch.memory_format = torch.channels_last) -> None:
-        self.memory_format = memory_format
-        preprocessor = model.data_preprocessor
-        self.dtype = next(model.parameters()).dtype
-        self.flips_channels = preprocessor.to_rgb
-        self.mean = self.std = None
-        if preprocessor._enable_normalize:
-            self.mean, self.std = preprocessor.mean.to(self.dtype), preprocessor.std.to(self.dtype)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Normalise BGR images, uint8 of shape (n, H, W, 3); the result has shape (n, 3, H, W)."""
-        inputs = images.permute(0, 3, 1, 2)
-        if self.flips_channels:
-            inputs = inputs.flip(1)
-        inputs = inputs.to(self.dtype, memory_format=self.memory_format)
-        return inputs if self.mean is None else inputs.sub_(self.mean).div_(self.std)
-
-
-class _Data:
-    """What the loops make of the config of a data loader."""
-
-    def __init__(self, loader: Mapping[str, Any] | DataLoader, in_memory: bool) -> None:
-        self.in_memory = in_memory
-        self.loader_config = loader
-        self.augmentation: AugmentationSettings | None = None
-        self._loading: list[dict] = []
-        self._problem = '' if isinstance(loader, dict) else 'the data loader is built already'
-        if not in_memory or self._problem:
-            return
-        self.loader_config = copy.deepcopy(loader)
-        dataset = self.loader_config['dataset']
-        # Serialising pays with many worker processes, and costs a full garbage collection.
-        dataset.setdefault('serialize_data', False)
-        try:
-            self._loading, self.augmentation = settings_from_pipeline(dataset.get('pipeline', ()))
-        except UserError as error:
-            self._problem = ' '.join(line.strip() for line in str(error).splitlines()[:3])
-
-    def obstacles(self, loader: DataLoader) -> list[str]:
-        """What keeps the loops from holding the data in memory, in words."""
-        if not self.in_memory:
-            return ['in_memory=False']
-        if self._problem:
-            return [self._problem]
-        obstacles = []
-        if get_world_size() > 1:
-            obstacles.append(f'{get_world_size()} processes train together')
-        if type(loader.sampler) is not DefaultSampler:
-            obstacles.append(f'the sampler is {type(loader.sampler).__name__}, not DefaultSampler')
-        if 'batch_sampler' in self.loader_config or 'collate_fn' in self.loader_config:
-            obstacles.append('the data loader has its own batch_sampler or collate_fn')
-        if 'num_batch_per_epoch' in self.loader_config:
-            obstacles.append('the data loader has num_batch_per_epoch')
-        elif any(not isinstance(record.get('gt_label'), int) for record in records_of(loader.dataset)):
-            obstacles.append('an image has not one class')
-        return obstacles
-
-    def read(self, dataset: BaseDataset, device: torch.device, obstacles: list[str]) -> ImagesInMemory | None:
-        """The images; or None, after a word about why there are none has been appended to ``obstacles``."""
-        try:
-            return images_in_memory(dataset, len(self._loading), device)
-        except DoesNotFitError as error:
-            obstacles.append(str(error))
-            return None
-
-
-def _leave_to_reference(what: str, obstacles: Sequence[str]) -> None:
-    asked_for = list(obstacles) == ['in_memory=False']
-    print_log(
-        f"MMEngine's own loop does the {what}: {'; '.join(obstacles)}.",
-        logger='current',
-        level=logging.INFO if asked_for else logging.WARNING,
-    )
-
-
 def _seed_epoch(seed: int, epoch: int) -> None:
     # The network's own random numbers (dropout, dropped paths), so that a resumed run draws what the other would.
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(int(torch.randint(2**62, (epoch + 1,), generator=generator)[epoch]))
 
 
-def _hooks_of_iterations(runner: Runner) -> list[Hook]:
-    """The hooks that are to hear of every iteration."""
-    return [hook for hook in runner.hooks if _acts_on_iterations(hook) and not _is_served_otherwise(hook, runner)]
-
-
-def _acts_on_iterations(hook: Hook) -> bool:
-    names = ('before_train_iter', 'after_train_iter', '_before_iter', '_after_iter')
-    return any(getattr(type(hook), name) is not getattr(Hook, name) for name in names)
-
-
-def _is_served_otherwise(hook: Hook, runner: Runner) -> bool:
-    if isinstance(hook, ParamSchedulerHook):
-        return all(scheduler.by_epoch for scheduler in runner.param_schedulers or ())
-    if isinstance(hook, CheckpointHook):
-        return hook.by_epoch
-    return isinstance(hook, RuntimeInfoHook | LoggerHook | IterTimerHook)
-
-
-def _call(hooks: Sequence[Hook], name: str, runner: Runner, **arguments: Any) -> None:
-    for hook in hooks:
-        getattr(hook, name)(runner, **arguments)
-
-
 def _device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-@contextmanager
-def _side_stream(device: torch.device) -> Iterator[None]:
-    """A stream on which a graph can be recorded; the one that is current if that is no default stream."""
-    if device.type != 'cuda' or torch.cuda.current_stream(device) != torch.cuda.default_stream(device):
-        yield
-        return
-    before, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
-    stream.wait_stream(before)
-    try:
-        with torch.cuda.stream(stream):
-            yield
-    finally:
-        before.wait_stream(stream)

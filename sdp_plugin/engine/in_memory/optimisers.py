@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch.optim import Optimizer
 
 
@@ -34,6 +35,12 @@ def _in_order_of(value: object, parameter: torch.Tensor) -> object:
     if not torch.is_tensor(value) or value.shape != parameter.shape or value.stride() == parameter.stride():
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def optimisers_of(wrapper: OptimWrapper | OptimWrapperDict) -> list[Optimizer]:
+    """The optimisers of a wrapper, of which an ``OptimWrapperDict`` has several."""
+    wrappers = wrapper.values() if isinstance(wrapper, OptimWrapperDict) else [wrapper]
+    return [each.optimizer for each in wrappers]
 
 
 def can_be_captured(optimiser: Optimizer) -> bool:

@@ -21,9 +21,7 @@ MOST_AT_ONCE = 32
 """As many streams as PyTorch has: two trainings on one would share the workspaces that their graphs hold."""
 
 
-def run_side_by_side(
-    jobs: Sequence[Callable[[], T]], at_once: int | None = None
-) -> Iterator[tuple[int, T | Exception]]:
+def run_side_by_side(jobs: Sequence[Callable[[], T]], at_once: int = 1) -> Iterator[tuple[int, T | Exception]]:
     """Run trainings of one kind at once, in turns, each in a thread and on a CUDA stream of its own.
 
     A job trains a config by :func:`sdp_plugin.apis.train.train` or in another way; the in-memory loops of
@@ -35,14 +33,14 @@ def run_side_by_side(
 
     Args:
         jobs (Sequence[Callable[[], T]]): The trainings.
-        at_once (int | None): How many to run at once, at most 32. None is all of them on CUDA, and one after the other
-            elsewhere: a CPU that is busy with one training gains nothing from a second. Defaults to None.
+        at_once (int): How many to run at once, at most 32. A CPU that is busy with one training gains nothing from a
+            second. No GPU has been tried yet, so more than one has to be asked for. Defaults to 1.
 
     Yields:
         tuple[int, T | Exception]: The position of each job as it ends, and what it returned or raised.
     """
     device = torch.device(get_device())
-    at_once = min(at_once or (len(jobs) if device.type == 'cuda' else 1), MOST_AT_ONCE)
+    at_once = min(at_once, MOST_AT_ONCE)
     waiting = list(range(len(jobs)))
     while waiting:
         group, waiting = waiting[:at_once], waiting[at_once:]

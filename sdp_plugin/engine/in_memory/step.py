@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from mmengine.optim import OptimWrapper
-from mmpretrain.models import ClsHead, ImageClassifier
+from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
 from sdp_plugin.engine.precision import autocast
@@ -14,7 +14,8 @@ class TrainingStep:
     """Forward, loss, backward and update, as ``ImageClassifier.train_step`` does them, without reading anything back.
 
     Args:
-        model (ImageClassifier): The network, for which :func:`obstacles_of_model` names none.
+        model (ImageClassifier): The network, for which
+            :func:`sdp_plugin.engine.in_memory.fallback.obstacles_of_model` names none.
         optim_wrapper (OptimWrapper): Its optimiser, with gradient clipping where it is configured.
         dtype (torch.dtype | None): See :func:`sdp_plugin.engine.precision.autocast_type`.
     """
@@ -58,28 +59,6 @@ def class_scores(model: ImageClassifier, inputs: Tensor) -> Tensor:
     """The scores before the softmax, in float32 at least; shape (N, num_classes)."""
     scores = model.head(model.extract_feat(inputs))
     return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
-
-
-def obstacles_of_model(model: nn.Module) -> list[str]:
-    """What keeps :class:`TrainingStep` from training a network as its own ``train_step`` would, in words."""
-    if not isinstance(model, ImageClassifier) or type(model).loss is not ImageClassifier.loss:
-        return [f'{type(model).__name__} computes its loss in its own way']
-    obstacles = []
-    head = model.head
-    if not isinstance(head, ClsHead) or any(
-        getattr(type(head), name) is not getattr(ClsHead, name) for name in ('loss', '_get_loss', '_get_predictions')
-    ):
-        obstacles.append(f'{type(head).__name__} computes its loss in its own way')
-    elif head.cal_acc:
-        obstacles.append(f'{type(head).__name__} computes the accuracy of each training batch (cal_acc)')
-    preprocessor = model.data_preprocessor
-    if getattr(preprocessor, 'batch_augments', None) is not None:
-        obstacles.append('the data preprocessor mixes images (batch_augments)')
-    if getattr(preprocessor, 'to_onehot', False):
-        obstacles.append('the data preprocessor makes scores of the labels (to_onehot)')
-    if getattr(preprocessor, 'pad_size_divisor', 1) > 1:
-        obstacles.append('the data preprocessor pads images (pad_size_divisor)')
-    return obstacles
 
 
 def draws_random_numbers(model: nn.Module) -> bool:

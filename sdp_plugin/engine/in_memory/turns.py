@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from sdp_plugin.engine.isolation import current_instances, make_current
+
 _mine = threading.local()
 
 
@@ -47,7 +49,7 @@ class Turns:
     """Run jobs in turns, in the order in which they are given, and tell which one has ended and how.
 
     Each job has its own state of the random generators of Python, NumPy and PyTorch, so that it draws what it would
-    draw alone. On CUDA each has its own stream.
+    draw alone, and its own current logger of MMEngine. On CUDA each has its own stream.
 
     Args:
         jobs (Sequence[Callable[[], Any]]): The jobs; they call :func:`next_turn` where others may go on.
@@ -80,7 +82,7 @@ class Turns:
         Yields:
             tuple[int, Any]: The position of a job that has ended, and what it returned or the exception that it raised.
         """
-        caller = _random_state(self.device)
+        caller, of_caller = _random_state(self.device), current_instances()
         tries_algorithms = torch.backends.cudnn.benchmark
         with self._baton:
             for thread in self._threads:
@@ -90,6 +92,7 @@ class Turns:
                     self._held = False
                     self._wake_next()
                     self._caller.wait_for(lambda: self._ended)
+                    make_current(of_caller)
                     yield self._ended.pop(0)
             finally:
                 self._stopped = True
@@ -106,12 +109,13 @@ class Turns:
     def pass_on(self) -> None:
         """Called by a job: hand the turn to the next one and wait for it to come round."""
         index = _mine.index
-        self._random_states[index] = _random_state(self.device)
+        self._random_states[index], mine = _random_state(self.device), current_instances()
         with self._baton:
             self._waiting.append(self._waiting.pop(0))
             self._wake_next()
             self._await_turn(index)
         _restore(self._random_states[index], self.device)
+        make_current(mine)
 
     def _run(self, index: int, job: Callable[[], Any]) -> None:
         _mine.turns, _mine.index = self, index

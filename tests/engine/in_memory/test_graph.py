@@ -36,7 +36,17 @@ class _Step:
         assert not gc.isenabled()
         loss = torch.zeros(())
         rates = [group['lr'] for group in self.optimiser.param_groups]
-        self.again = lambda: loss.copy_(self._train_at(rates, inputs, labels))
+        parameters = list(self.model.parameters())
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+
+        def again() -> None:
+            loss.copy_(self._train_at(rates, inputs, labels))
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                gradient.copy_(parameter.grad)
+
+        self.again = again
         return loss
 
     def _train_at(self, rates: list[Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
@@ -125,7 +135,7 @@ def test_replays_train_as_the_step_itself(graph_of):
     graph = graph_of(step)
     assert_trained_alike(step, trained(step, CapturedStep(step, BATCH_SIZE)))
     smaller = SIZES.count(2)
-    assert step.calls == WARM_UP + smaller
+    assert step.calls == WARM_UP + smaller + 1  # what the first replay is compared with
     assert graph.replays == len(SIZES) - WARM_UP - smaller
 
 
@@ -144,6 +154,62 @@ def test_what_cannot_be_recorded_runs_as_it_is(graph_of, monkeypatch):
     graph = graph_of(other)
     assert_trained_alike(other, trained(other, CapturedStep(other, BATCH_SIZE)))
     assert graph.replays == 0
+
+
+class _WrongGraph(_Graph):
+    """A graph whose replays do something else than the step."""
+
+    def __init__(self, step: _Step, wrong: str) -> None:
+        super().__init__(step)
+        self.wrong = wrong
+
+    def replay(self) -> None:
+        self.replays += 1
+        model, optimiser = self.step.model, self.step.optimiser
+        if self.wrong == 'nothing':
+            return
+        if self.wrong == 'other weights':
+            model.weight.data.mul_(-1)
+        if self.wrong == 'no number':
+            model.weight.data.mul_(torch.nan)
+        before = [parameter.detach().clone() for parameter in model.parameters()]
+        self.step.again()
+        if self.wrong == 'another learning rate':
+            for parameter, was in zip(model.parameters(), before, strict=True):
+                parameter.data.sub_(0.3 * (parameter.data - was))
+        if self.wrong == 'the step twice':
+            optimiser.step()
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'in_what'),
+    [
+        ('nothing', 'loss'),
+        ('other weights', 'loss'),
+        ('no number', 'nan%'),
+        ('another learning rate', 'by 30.0% in changes of weights'),
+        ('the step twice', 'changes of weights'),
+    ],
+)
+def test_a_record_that_does_something_else_is_dropped(graph_of, monkeypatch, wrong, in_what):
+    said = []
+    monkeypatch.setattr(captured, 'print_log', lambda line, **options: said.append(line))
+    step = _Step()
+    graph_of(step)
+    graph = _WrongGraph(step, wrong)
+    monkeypatch.setattr(torch.cuda, 'CUDAGraph', lambda: graph)
+    monkeypatch.setattr(torch.cuda, 'graph', graph.recording)
+    assert_trained_alike(step, trained(step, CapturedStep(step, BATCH_SIZE)))
+    assert len(said) == 1
+    assert 'its first replay differs from it by' in said[0]
+    assert in_what in said[0]
+    assert graph.replays == 1
+    assert not CapturedStep.is_possible()
+
+
+def test_the_largest_gradients_are_compared():
+    gradients = [None, *(torch.full((2,), float(size)) for size in (1, 9, 3, 7, 5))]
+    assert captured._largest(gradients) == [2, 4, 5, 3]
 
 
 def test_too_little_memory_is_said_so(graph_of):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from power_cut import PowerCutError
 from small_swin import SMALL_SWIN, SWIN
@@ -15,7 +16,10 @@ from small_swin import SMALL_SWIN, SWIN
 from sdp_plugin.apis.train import train
 from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.engine.in_memory import images as in_memory
+from sdp_plugin.engine.in_memory import loop
+from sdp_plugin.engine.in_memory.fallback import obstacles_of_optimiser
 from sdp_plugin.engine.in_memory.graph import CapturedStep
+from sdp_plugin.engine.in_memory.optimisers import optimisers_of
 from sdp_plugin.errors import UserError
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -140,6 +144,22 @@ LEFT_TO_MMENGINE = {
         {'model.train_cfg': dict(augments=dict(type='Mixup', alpha=0.2))},
         'the data preprocessor mixes images (batch_augments)',
     ),
+    'a data set of data sets': (
+        {
+            'train_dataloader.dataset': dict(
+                _delete_=True,
+                type='RepeatDataset',
+                times=2,
+                dataset=dict(
+                    type='sdp_plugin.PCamDataset',
+                    data_root=None,  # that of the test
+                    examples_per_class=1,
+                    pipeline=[dict(type='sdp_plugin.LoadPatch'), dict(type='PackInputs')],
+                ),
+            )
+        },
+        'RepeatDataset is no BaseDataset',
+    ),
     'accumulated gradients': ({'optim_wrapper.accumulative_counts': 2}, 'accumulates gradients'),
 }
 
@@ -147,7 +167,11 @@ LEFT_TO_MMENGINE = {
 @pytest.mark.parametrize(('options', 'message'), LEFT_TO_MMENGINE.values(), ids=LEFT_TO_MMENGINE)
 def test_what_the_loop_cannot_do_is_left_to_mmengine_and_said(small_config, tmp_path, options, message):
     cfg = small_config(PCAM, max_epochs=1)
+    data_root = cfg.train_dataloader.dataset.data_root
     cfg.merge_from_dict(options)
+    if 'dataset' in cfg.train_dataloader.dataset:
+        cfg.train_dataloader.dataset.dataset.data_root = data_root
+        cfg.custom_hooks = []
     Runner.from_cfg(cfg).train()
     log = log_of(tmp_path / 'run')
     assert "WARNING - MMEngine's own loop does the training" in log
@@ -162,6 +186,26 @@ def test_images_that_fit_into_no_memory_are_read_batch_by_batch(small_config, tm
     log = log_of(tmp_path / 'run')
     assert "MMEngine's own loop does the training: the images take 55.3 kB, and 1.0 kB of memory are free" in log
     assert "MMEngine's own loop does the testing: the images take 165.9 kB" in log
+
+
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_only_the_fast_test_takes_batches_of_its_own(small_config, monkeypatch, in_memory):
+    """The reference loop, which a test may fall back to, has one batch's images and activations to hold at a time."""
+    monkeypatch.setitem(loop.TEST_BATCH_SIZE, 'cpu', 1024)
+    cfg = small_config(PCAM, in_memory=in_memory)
+    cfg.test_dataloader.batch_size = 4
+    runner, sizes = Runner.from_cfg(cfg), []
+    runner.model.backbone.register_forward_hook(lambda module, inputs, outputs: sizes.append(len(inputs[0])))
+    runner.test()
+    assert sizes == ([18] if in_memory else [4, 4, 4, 4, 2])
+
+
+def test_several_optimisers_are_all_made_fast():
+    """By the reference loop, which alone can train with several."""
+    optimisers = [torch.optim.Adam([torch.zeros(1, requires_grad=True)]) for _ in range(2)]
+    wrapper = OptimWrapperDict(**{f'part{i}': OptimWrapper(optimiser) for i, optimiser in enumerate(optimisers)})
+    assert optimisers_of(wrapper) == optimisers
+    assert obstacles_of_optimiser(wrapper) == ['OptimWrapperDict steps in its own way']
 
 
 def test_an_unknown_precision_is_refused(small_config):

@@ -7,8 +7,10 @@ import threading
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MMLogger, print_log
 
 from sdp_plugin.engine.in_memory.turns import Turns, in_company, next_turn
+from sdp_plugin.engine.isolation import forgotten
 
 CPU = torch.device('cpu')
 
@@ -107,3 +109,25 @@ def test_each_job_has_its_own_stream():
     device = torch.device('cuda')
     streams = dict(Turns([lambda: torch.cuda.current_stream().cuda_stream] * 2, device).run())
     assert len({*streams.values(), torch.cuda.default_stream().cuda_stream}) == 3
+
+
+def test_what_a_job_says_lands_in_its_own_log(tmp_path):
+    """MMEngine's current logger is whichever was made last, in whatever thread."""
+
+    def job(name: str) -> str:
+        MMLogger.get_instance(name, log_file=str(tmp_path / name))
+        next_turn()
+        print_log(f'{name} has a word', logger='current')
+        next_turn()
+        return MMLogger.get_current_instance().instance_name
+
+    with forgotten('turns'):
+        MMLogger.get_instance('turns-caller')
+        names = [f'turns-{letter}' for letter in 'abc']
+        for index, name in Turns([lambda name=name: job(name) for name in names], CPU).run():
+            assert name == names[index]
+            assert MMLogger.get_current_instance().instance_name == 'turns-caller'
+    for name in names:
+        assert [line.rpartition(' - ')[2] for line in (tmp_path / name).read_text().splitlines()] == [
+            f'{name} has a word'
+        ]

@@ -1,28 +1,18 @@
-"""Number format, memory order, compilation and deferred logging."""
+"""Deferred logging."""
 
 from __future__ import annotations
 
-import pytest
 import torch
 from mmengine.hooks import LoggerHook, RuntimeInfoHook
 from mmengine.logging import MessageHub
-from torch import nn
 
-from sdp_plugin.engine.hooks.acceleration import AutocastOptimWrapper, DeferredRuntimeInfoHook, PrepareModelHook
-from sdp_plugin.errors import UserError
-
-
-class Model(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.backbone = nn.Conv2d(3, 4, 3)
+from sdp_plugin.engine.hooks import DeferredRuntimeInfoHook
 
 
 class Runner:
     """What the hooks look at."""
 
     def __init__(self, interval: int = 4, iterations: int = 10) -> None:
-        self.model = Model()
         self.message_hub = MessageHub(f'hub-{id(self)}')
         self.hooks = [LoggerHook(interval=interval)]
         self.iter, self.epoch, self.max_iters, self.max_epochs = 0, 0, iterations, 1
@@ -74,46 +64,3 @@ def test_a_checkpoint_holds_the_log_up_to_it():
     checkpoint = dict(message_hub=runner.message_hub.state_dict())
     hook.before_save_checkpoint(runner, checkpoint)
     assert len(checkpoint['message_hub']['log_scalars']['train/loss'].data[0]) == 10
-
-
-@pytest.mark.parametrize(('precision', 'dtype'), [('float32', torch.float32), ('bfloat16', torch.bfloat16)])
-def test_the_forward_pass_computes_in_the_precision(precision, dtype):
-    model = Model()
-    wrapper = AutocastOptimWrapper(precision, optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
-    before = model.backbone.weight.detach().clone()
-    with wrapper.optim_context(model):
-        outputs = model.backbone(torch.randn(1, 3, 8, 8))
-        loss = outputs.float().square().mean()
-    assert outputs.dtype == dtype
-    wrapper.update_params(loss)
-    assert model.backbone.weight.dtype == torch.float32
-    assert not torch.equal(model.backbone.weight, before)
-
-
-def test_an_unknown_precision_is_one_error():
-    model = Model()
-    wrapper = AutocastOptimWrapper('float8', optimizer=torch.optim.SGD(model.parameters(), lr=0.1))
-    with pytest.raises(UserError, match='float8'), wrapper.optim_context(model):
-        pass
-
-
-@pytest.mark.parametrize('channels_last', [False, True])
-def test_weights_take_the_order(channels_last):
-    runner = Runner()
-    before = runner.model.backbone.weight.detach().clone()
-    PrepareModelHook(channels_last=channels_last).before_train(runner)
-    weight = runner.model.backbone.weight
-    assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
-    assert torch.equal(weight, before)
-
-
-def test_the_backbone_is_compiled_in_place(monkeypatch):
-    compiled = []
-    monkeypatch.setattr(nn.Module, 'compile', lambda self: compiled.append(self), raising=False)
-    runner = Runner()
-    names = list(runner.model.state_dict())
-    PrepareModelHook(compile_backbone=True).before_train(runner)
-    assert compiled == [runner.model.backbone]
-    assert list(runner.model.state_dict()) == names
-    PrepareModelHook().before_train(runner)
-    assert len(compiled) == 1

@@ -1,0 +1,117 @@
+"""What can be known before the first iteration, looked at then and not after the training."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from mmengine.dataset import InfiniteSampler, pseudo_collate
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from sdp_plugin.engine.randomness import in_test_mode, randomness_kept
+from sdp_plugin.errors import UserError
+
+T = TypeVar('T')
+
+
+def check_before_training(runner: Runner) -> None:
+    """Build the data sets of a training and its test, and try the test on its first image and its last.
+
+    The network and all random generators stay as they are. Takes as long as testing two images.
+
+    Args:
+        runner (Runner): A runner that has not trained yet.
+
+    Raises:
+        UserError: If the training set holds less than a batch, an image of the test is broken, or a metric cannot be
+            computed from what the network gives.
+    """
+    with randomness_kept():
+        _check_batch_size(runner.train_dataloader)
+        if runner.cfg.get('test_dataloader'):
+            _try_test(runner)
+
+
+def _check_batch_size(loader: DataLoader) -> None:
+    size, batch_size = len(loader.dataset), loader.batch_size
+    if batch_size is None or size >= batch_size:
+        return
+    if loader.drop_last or isinstance(loader.sampler, InfiniteSampler):
+        raise UserError(
+            'The training set holds less than a batch.',
+            looked_for=f'{batch_size} images or more, batch_size={batch_size}',
+            found=f'{size} images',
+            remedy=f'set batch_size={size} or less in the config, or in --cfg-options',
+        )
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _try_test(runner: Runner) -> None:
+    loader, evaluator = runner.test_dataloader, runner.test_loop.evaluator
+    dataset = loader.dataset
+    if not len(dataset):
+        raise UserError('The test set is empty.', looked_for='an image or more', found=type(dataset).__name__)
+    model = _unwrapped(runner.model)
+    collate = getattr(loader, 'collate_fn', pseudo_collate)
+    # One by one: images of a test may be of different sizes.
+    batches = [collate([dataset[index]]) for index in sorted({0, len(dataset) - 1})]
+    with in_test_mode(model), torch.no_grad(), _quiet():
+        outputs = [
+            _tried(
+                'The network cannot be tested on an image of the test set.', lambda batch=batch: model.test_step(batch)
+            )
+            for batch in batches
+        ]
+        _tried(
+            'A metric of the test does not fit the network or the data.',
+            lambda: _evaluate_on_the_side(evaluator, outputs, batches),
+        )
+
+
+def _evaluate_on_the_side(evaluator: Evaluator, outputs: list[list], batches: list) -> None:
+    for metric in evaluator.metrics:
+        tried = copy.copy(metric)
+        tried.results = []
+        on_the_side = Evaluator([tried])
+        on_the_side.dataset_meta = evaluator.dataset_meta
+        for output, batch in zip(outputs, batches, strict=True):
+            on_the_side.process(data_samples=output, data_batch=batch)
+        on_the_side.evaluate(len(outputs))
+
+
+def _tried(problem: str, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except UserError:
+        raise
+    except Exception as error:
+        # Whatever a metric or a network of others raises on what it was not made for.
+        raise UserError(
+            problem,
+            found=f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ""}',
+            remedy='see test_pipeline, test_evaluator and num_classes in the config',
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tables that metrics write into the log."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
