@@ -122,5 +122,5 @@ def _scribbles_of(segmentors: Sequence[_Segmentor], image_id: str) -> np.ndarray
         folder = dataset.data_prefix.get('scribble_path')
         path = Path(dataset.data_root) / folder / f'{image_id}.xml' if folder else None
         if path and path.is_file():
-            return rasterise(read_scribblesup(path, VOC_TAGS))
+            return rasterise(read_scribblesup(path, VOC_TAGS), segmentor.cfg.get('line_width', 3))
     return None

@@ -17,6 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
@@ -63,7 +64,8 @@ def train_cells(tasks: Sequence[Task]) -> Iterator[tuple[Task, Outcome | Excepti
         tuple[Task, Outcome | Exception]: Each cell as it finishes, with the exception of one that fails.
     """
     jobs = [partial(train_cell, task) for task in tasks]
-    for position, outcome in run_side_by_side(jobs):
+    # More than one is here where the grid asks for it (`together`), which a CPU gains nothing from.
+    for position, outcome in run_side_by_side(jobs, len(jobs) if torch.cuda.is_available() else 1):
         if isinstance(outcome, Exception):
             # Not before: until now the exception held what the training held.
             gc.collect()

@@ -18,15 +18,15 @@ PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 
 # Each entry: a config, options, and what the message says.
 BROKEN = {
-    'a metric of segmentations': (PCAM, {'test_evaluator': dict(type='mmseg.IoUMetric')}, 'metric of the test'),
-    'more classes than there are': (PCAM, {'test_evaluator': dict(type='Accuracy', topk=(5,))}, 'metric of the test'),
-    'a metric of classes': (SCRIBBLES, {'test_evaluator': dict(type='mmpretrain.Accuracy')}, 'metric of the test'),
+    'a metric of segmentations': (PCAM, {'test_evaluator': dict(type='mmseg.IoUMetric')}, 'metric|evaluator'),
+    'more classes than there are': (PCAM, {'test_evaluator': dict(type='Accuracy', topk=(5,))}, 'metric|evaluator'),
+    'a metric of classes': (SCRIBBLES, {'test_evaluator': dict(type='mmpretrain.Accuracy')}, 'metric|evaluator'),
     'a pipeline without packing': (
         PCAM,
         {'test_dataloader.dataset.pipeline': [dict(type='sdp_plugin.LoadPatch')]},
         'cannot be tested',
     ),
-    'more classes than the data have': (SCRIBBLES, {'model.decode_head.num_classes': 22}, 'num_classes=21'),
+    'more classes than the data have': (SCRIBBLES, {'model.decode_head.num_classes': 22}, '21: background'),
     'no test images': (SCRIBBLES, {'test_dataloader.dataset.ann_file': 'nowhere.txt'}, 'nowhere.txt'),
     'less than a batch': (SCRIBBLES, {'train_dataloader.batch_size': 9}, 'batch_size=8 or less'),
     'less than a batch, by epoch': (

@@ -49,8 +49,12 @@ def test_the_second_training_is_refused_until_the_first_is_gone(other_training, 
 
 def test_one_training_follows_the_other(tmp_path):
     for _ in range(2):
-        with only_training_in(tmp_path):
-            pass
+        with only_training_in(tmp_path / 'run'):
+            assert (tmp_path / 'run').is_dir()
+        assert not (tmp_path / 'run').exists()
+    with only_training_in(tmp_path / 'run'):
+        (tmp_path / 'run' / 'log').touch()
+    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['log']
 
 
 def test_the_first_of_several_processes_holds_the_lock(other_training, tmp_path, monkeypatch):

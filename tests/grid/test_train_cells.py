@@ -189,7 +189,7 @@ def fail_in(monkeypatch, task: Task, hook: Hook) -> None:
             runner.register_hook(hook)
         fit(runner)
 
-    monkeypatch.setattr(training, 'fit', fit_and_fail)
+    monkeypatch.setattr(training, 'run_training', fit_and_fail)
 
 
 def test_a_pre_training_is_gone_on_with(make_task, monkeypatch):

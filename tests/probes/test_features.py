@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sdp_plugin.apis.train import fit, start
+from sdp_plugin.apis.train import build_runner, run_training
 from sdp_plugin.errors import UserError
 from sdp_plugin.probes import features as module
 from sdp_plugin.probes.features import FrozenNetwork, all_images, compute_features, load_features
@@ -38,8 +38,8 @@ def test_the_features_of_a_frozen_network_are_those_that_a_fine_tuning_at_rate_0
     cfg = small_config(PCAM, max_epochs=1, lr=0.0, examples_per_class=4, precision='float32')
     # Batch norm follows its batches even where nothing is learnt.
     cfg.model.backbone.norm_eval = True
-    runner = start(cfg)
-    fit(runner)
+    runner = build_runner(cfg)
+    run_training(runner)
     weights = tmp_path / 'weights.pth'
     torch.save({'state_dict': runner.model.state_dict()}, weights)
     taken = []

@@ -54,19 +54,10 @@ class DivergenceHook(Hook):
         """Look at the weights that are to be tested, which no checkpoint need hold."""
         self._check(runner.model.state_dict(), runner.iter)
 
-    def _check(self, weights: Mapping[str, object], iteration: int) -> None:
-        name = not_finite(weights)
-        if name is not None:
-            raise _diverged(f'{name} after iteration {iteration} holds numbers that are NaN or infinite')
-
-
-def not_finite(weights: Mapping[str, object]) -> str | None:
-    """The name of the first tensor of a state dict that holds a number which is NaN or infinite, if there is one."""
-    for name, tensor in weights.items():
-        is_of_reals = isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
-        if is_of_reals and not torch.isfinite(tensor).all():
-            return name
-    return None
+    def _check(self, weights: Mapping[str, torch.Tensor], iteration: int) -> None:
+        broken = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+        if broken:
+            raise _diverged(f'{broken[0]} after iteration {iteration} holds numbers that are NaN or infinite')
 
 
 def _diverged(found: str) -> UserError:

@@ -60,6 +60,11 @@ class CapturedStep:
         """Whether no step of this process has failed to be recorded."""
         return not cls._failed
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether batches are trained on by the record."""
+        return self._graph is not None
+
     def __call__(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Train on a batch; see :class:`TrainingStep`. The loss is overwritten by the next call."""
         if len(inputs) != self.batch_size:

@@ -144,6 +144,15 @@ def test_snapshots_of_an_earlier_training_are_not_shown(small_config, tmp_path, 
     assert [heads_of(rows)[2:-1] for rows in drawn] == [['iteration 1'], ['iteration 1', 'iteration 4']]
 
 
+@pytest.mark.parametrize(('arguments', 'width'), [({}, 7), ({'line_width': 5}, 5)])
+def test_strokes_are_as_wide_as_those_that_are_trained_on(small_config, small_data, drawn, arguments, width):
+    options = SHORT | {'max_iters': 1, 'line_width': 7}
+    train(with_hook(small_config(SCRIBBLES, **options), ann_file='ImageSets/Segmentation/train_aug.txt', **arguments))
+    for row in drawn[-1]:
+        strokes = rasterise(read_scribblesup(small_data.scribbles / f'{row.title}.xml'), width)
+        assert np.array_equal(row.panels[1].labels, strokes)
+
+
 def test_images_without_scribbles_are_shown_without(small_config, small_data, tmp_path, drawn):
     shutil.copytree(small_data.scribbles, tmp_path / 'training_only', ignore=shutil.ignore_patterns('2000_5*'))
     options = SHORT | {'scribbles': str(tmp_path / 'training_only'), 'max_iters': 1}

@@ -197,7 +197,7 @@ def test_only_the_fast_test_takes_batches_of_its_own(small_config, monkeypatch, 
     runner, sizes = Runner.from_cfg(cfg), []
     runner.model.backbone.register_forward_hook(lambda module, inputs, outputs: sizes.append(len(inputs[0])))
     runner.test()
-    assert sizes == ([18] if in_memory else [4, 4, 4, 4, 2])
+    assert sizes == ([6] if in_memory else [4, 2])
 
 
 def test_several_optimisers_are_all_made_fast():
