@@ -182,12 +182,12 @@ def test_an_interrupt_stops_all(make_task, monkeypatch, capsys):
 
 
 def fail_in(monkeypatch, task: Task, hook: Hook) -> None:
-    fit = training.fit
+    run_training = training.run_training
 
     def fit_and_fail(runner) -> None:
         if Path(runner.work_dir) == task.folder:
             runner.register_hook(hook)
-        fit(runner)
+        run_training(runner)
 
     monkeypatch.setattr(training, 'run_training', fit_and_fail)
 
@@ -244,18 +244,18 @@ def test_loading_processes_end_with_the_cell(make_task, config):
         options |= {'train_cfg.in_memory': False, 'test_cfg.in_memory': False}
     seen = []
     task = make_task(config, **options)
-    original = training.measure
+    original = training.run_test
 
     def look(runner):
         metrics = original(runner)
         seen.append(len(multiprocessing.active_children()))
         return metrics
 
-    training.measure = look
+    training.run_test = look
     try:
         train_cell(task)
     finally:
-        training.measure = original
+        training.run_test = original
     assert seen[0] >= 1
     assert multiprocessing.active_children() == []
 
