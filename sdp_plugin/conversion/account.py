@@ -39,7 +39,7 @@ def summary(carried: CarriedOver) -> str:
     if verdict.tolerance is None:
         lines.append(
             'warning: the target computes another function of these weights; a classifier around '
-            + ("timm's own class, mmpretrain.TIMMBackbone," if source.layout else 'sdp_plugin.SegmentationBackbone')
+            + ("timm's own class, sdp_plugin.TimmBackbone," if source.layout else 'sdp_plugin.SegmentationBackbone')
             + ' would keep it'
         )
     for action in ('fresh', 'zero-fill'):

@@ -132,8 +132,8 @@ def check_is_told_apart(tensors: Mapping[str, Tensor]) -> None:
         f'The file holds {kind}. There are no rules that convert one.',
         looked_for='a checkpoint of MMSegmentation or MMPretrain, or a plain ResNet of torchvision or timm',
         found=f'tensors named {", ".join(list(tensors)[:4])}, ...',
-        remedy="let the library's own class run in the classifier: backbone=dict(type='mmpretrain.TIMMBackbone', "
-        "model_name=..., checkpoint_path=...) for timm's",
+        remedy="let timm's own class run in the classifier, where timm has the model: "
+        "backbone=dict(type='sdp_plugin.TimmBackbone', model=...)",
     )
 
 

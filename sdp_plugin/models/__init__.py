@@ -1,13 +1,14 @@
 """Models and losses that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
-from sdp_plugin.models.adapter import SegmentationBackbone
 from sdp_plugin.models.backbones.atrous_resnet import AtrousResNet, AtrousResNeXt
-from sdp_plugin.models.decode_heads import FCNHead, LightHamHead, SegformerHead, UPerHead
-from sdp_plugin.models.deeplabv2_head import DeepLabV2Head
+from sdp_plugin.models.backbones.segmentation_backbone import SegmentationBackbone
+from sdp_plugin.models.backbones.timm_backbone import TimmBackbone
+from sdp_plugin.models.backbones.torchvision_resnet import TorchvisionResNet
+from sdp_plugin.models.heads.deeplabv2_head import DeepLabV2Head
+from sdp_plugin.models.heads.loss_on_device import FCNHead, LightHamHead, SegformerHead, UPerHead
 from sdp_plugin.models.losses import PartialCrossEntropyLoss
-from sdp_plugin.models.multi_label_preprocessor import MultiLabelPreprocessor
-from sdp_plugin.models.segmentation_preprocessor import SegmentationPreprocessor
-from sdp_plugin.models.timm_backbone import TimmBackbone
+from sdp_plugin.models.preprocessors.multi_label_preprocessor import MultiLabelPreprocessor
+from sdp_plugin.models.preprocessors.segmentation_preprocessor import SegmentationPreprocessor
 
 __all__ = [
     'AtrousResNeXt',
@@ -21,5 +22,6 @@ __all__ = [
     'SegmentationBackbone',
     'SegmentationPreprocessor',
     'TimmBackbone',
+    'TorchvisionResNet',
     'UPerHead',
 ]

@@ -108,7 +108,7 @@ def test_a_network_of_timm_with_the_same_tensors_is_caught(name, saved):
     assert f"timm's {name} computes another function" in carried.verdict.note
     difference = float(carried.verdict.note.rpartition(' ')[2].rstrip('%')) / 100
     assert difference > TRAPS[name]
-    assert 'mmpretrain.TIMMBackbone' in summary(carried)
+    assert 'sdp_plugin.TimmBackbone' in summary(carried)
 
 
 @pytest.mark.parametrize('name', TRAPS)

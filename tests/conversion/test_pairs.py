@@ -22,7 +22,7 @@ from sdp_plugin.conversion.source import INNER_TRUNKS
 from sdp_plugin.conversion.trunks import Trunk
 from sdp_plugin.conversion.verify import verify
 from sdp_plugin.errors import UserError
-from sdp_plugin.models.adapter import REFUSED
+from sdp_plugin.models.backbones.segmentation_backbone import REFUSED
 
 DIRECT = [name for name, pair in PAIRS.items() if pair.direct]
 

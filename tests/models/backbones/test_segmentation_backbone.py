@@ -11,7 +11,7 @@ from mmpretrain.structures import DataSample
 from small_backbones import PAIRS
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.models.adapter import REFUSED, SegmentationBackbone
+from sdp_plugin.models.backbones.segmentation_backbone import REFUSED, SegmentationBackbone
 
 WRAPPED = {pair.kind: pair.settings for pair in PAIRS.values() if pair.kind.startswith('mmseg.')}
 

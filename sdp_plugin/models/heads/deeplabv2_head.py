@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from sdp_plugin.models.decode_heads import LossOnDevice
+from sdp_plugin.models.heads.loss_on_device import LossOnDevice
 from sdp_plugin.registry import MODELS
 
 

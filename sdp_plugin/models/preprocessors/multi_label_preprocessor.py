@@ -7,7 +7,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.models.byte_images import as_floats
+from sdp_plugin.models.preprocessors.byte_images import as_floats
 from sdp_plugin.registry import MODELS
 from sdp_plugin.transfer import on_device
 

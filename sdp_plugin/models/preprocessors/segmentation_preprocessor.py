@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sdp_plugin.datasets.transforms.packing import labelled_sample
-from sdp_plugin.models.byte_images import as_floats
+from sdp_plugin.models.preprocessors.byte_images import as_floats
 from sdp_plugin.registry import MODELS
 from sdp_plugin.transfer import on_device
 

@@ -1,0 +1,1 @@
+"""Decode heads of the ``sdp_plugin`` scope."""

@@ -1,0 +1,1 @@
+"""Data preprocessors of the ``sdp_plugin`` scope."""
