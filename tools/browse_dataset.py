@@ -22,12 +22,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
-from sdp_plugin.settings import load_config
+from sdp_plugin.settings import OptionsAction, load_config
 from sdp_plugin.visualization.panels import check_can_show, save_panels, save_small_panels, show_panels
 
 
@@ -62,7 +60,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--small', action='store_true', help='write PNGs of fewer shades, a fourth of the size')
     parser.add_argument('--dpi', type=_at_least(30), default=120, help='a panel is 2.2 inches wide (default: 120)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='override values of the config'
     )
     return parser.parse_args()
 

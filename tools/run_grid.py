@@ -22,8 +22,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.launch import RunOptions, run_grid
@@ -33,6 +31,7 @@ from sdp_plugin.grid.plan import plan_grid
 from sdp_plugin.grid.progress import describe
 from sdp_plugin.grid.store import read_cells
 from sdp_plugin.grid.worker import Shard
+from sdp_plugin.settings import OptionsAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--interval', type=float, metavar='S', help='seconds between two looks at the progress')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the grid config'
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='override values of the grid config'
     )
     return parser.parse_args()
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
+from sdp_plugin.settings import OptionsAction, describe_settings
 from sdp_plugin.shipped import get_config
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that :func:`config_from` reads, ``config`` excepted."""
+    """Add the arguments that :func:`config_from` reads, ``config`` excepted, and say which settings there are."""
+    parser.epilog = describe_settings()
     parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/CONFIG_NAME)')
     parser.add_argument('--amp', action='store_true', help='mixed precision: the same as precision=bfloat16')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override values of the config'
+        '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='override values of the config'
     )
 
 

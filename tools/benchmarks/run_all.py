@@ -8,7 +8,7 @@ twenty minutes on two cores.
 
 example:
   python tools/benchmarks/run_all.py --pcam data/pcam --voc data/VOCdevkit/VOC2012 --scribbles scribbles \
-      --out work_dirs/benchmarks --readme README.md
+      --out work_dirs/benchmarks --readme docs/benchmarks.md
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def text_of(reports: Mapping[str, Mapping]) -> str:
         table(('medians (least-greatest)', 'ours', "the peer's", 'times', 'in tools/benchmarks'), rows),
         '',
         '    python tools/benchmarks/run_all.py --pcam data/pcam --voc data/VOCdevkit/VOC2012 --scribbles scribbles \\',
-        '        --out work_dirs/benchmarks --readme README.md',
+        '        --out work_dirs/benchmarks --readme docs/benchmarks.md',
     ]
     return '\n'.join(lines)
 

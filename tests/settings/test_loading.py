@@ -8,9 +8,9 @@ import pytest
 from mmengine.config import Config
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings import PLACES, load_config
+from sdp_plugin.settings import SETTINGS, load_config
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+CONFIGS = Path(__file__).parents[2] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
 NCT = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_nct-crc.py'
 CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
@@ -103,7 +103,7 @@ def test_a_value_in_a_leaf_file_reaches_all_its_places(tmp_path, path, name, val
 
 
 def test_every_setting_is_tried_above():
-    assert set(PLACES) == {name for _, name, _, _ in CASES}
+    assert set(SETTINGS) == {name for _, name, _, _ in CASES}
 
 
 def test_a_place_that_is_overridden_by_its_own_path_wins():
