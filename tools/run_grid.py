@@ -41,6 +41,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--dry-run', action='store_true', help='print the plan, what is done and what is left')
     parser.add_argument('--verbose', action='store_true', help='with --dry-run: every cell in a line')
     parser.add_argument('--retry-failed', action='store_true', help='run cells again that failed')
+    parser.add_argument(
+        '--replace-plan', action='store_true', help='go on although cells that are done are in this plan no longer'
+    )
     parser.add_argument('--workers', type=int, metavar='N', help='N processes; with --engine ray N workers')
     parser.add_argument('--per-gpu', type=int, metavar='K', help='K processes to each GPU')
     parser.add_argument('--shard', default='0/1', metavar='I/N', help='part I of N, from 0')
@@ -78,6 +81,7 @@ def main() -> int:
         lease=args.lease,
         interval=args.interval,
         retries_failed=args.retry_failed,
+        replaces_plan=args.replace_plan,
     )
     return run_grid(plan, work_dir, options)
 

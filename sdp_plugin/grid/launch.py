@@ -11,7 +11,7 @@ from sdp_plugin.grid.launchers.in_process import run_in_process
 from sdp_plugin.grid.launchers.on_ray import RayOptions, run_on_ray
 from sdp_plugin.grid.launchers.processes import run_processes, visible_gpus
 from sdp_plugin.grid.leases import LEASE, check_lease
-from sdp_plugin.grid.plan import Plan
+from sdp_plugin.grid.plan import Plan, command_of
 from sdp_plugin.grid.progress import Progress, describe, left
 from sdp_plugin.grid.worker import Shard, Stopped, Worker, stops_on_signals
 
@@ -28,6 +28,7 @@ class RunOptions:
         lease (float): Seconds after which a worker that shows no sign of life loses its cells.
         interval (float | None): Seconds between two looks at the progress; None leaves it to the output.
         retries_failed (bool): Whether cells that failed are run again.
+        replaces_plan (bool): Whether the plan takes the place of another, some cells of which are done and not in it.
     """
 
     workers: int | None = None
@@ -37,6 +38,7 @@ class RunOptions:
     lease: float = LEASE
     interval: float | None = None
     retries_failed: bool = False
+    replaces_plan: bool = False
 
 
 def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
@@ -62,6 +64,8 @@ def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
         )
     check_lease(options.lease)
     workers = _number_of_workers(options)
+    if not options.replaces_plan:
+        _check_plan_before(plan, work_dir, options.lease)
     _prepare(plan, work_dir, options.retries_failed)
     progress = Progress(work_dir, plan, options.lease, options.interval)
     progress.tell(describe(progress.look()))
@@ -93,6 +97,23 @@ def _number_of_workers(options: RunOptions) -> int | None:
     if not gpus:
         raise UserError('--per-gpu needs a GPU.', found='none', remedy='--workers N says how many processes')
     return options.per_gpu * len(gpus)
+
+
+def _check_plan_before(plan: Plan, work_dir: Path, lease: float) -> None:
+    """Two plans of one name must not take turns on one folder, each making what the other did stale."""
+    if not (work_dir / store.PLAN).is_file():
+        return
+    before = store.read_grid(work_dir, lease)
+    dropped = [cell_id for cell_id in (*before.results, *before.running) if cell_id not in plan.trainings]
+    if before.plan.name == plan.name and dropped:
+        raise UserError(
+            f'The work directory holds another plan of the grid {plan.name!r}: {len(dropped)} of its cells are done or '
+            'running, and not in this one, as an option, the data or a version is another.',
+            looked_for=f'the plan of {command_of(before.plan, work_dir)}' if before.plan.config else None,
+            found=f'for example {before.plan.trainings[dropped[0]].title}',
+            remedy='another --work-dir keeps the two apart; --replace-plan goes on here, where what is done stays, '
+            'and the report calls it stale',
+        )
 
 
 def _prepare(plan: Plan, work_dir: Path, retries_failed: bool) -> None:

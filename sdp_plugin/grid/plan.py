@@ -5,8 +5,8 @@ Planning imports no torch and reads each config once, so that hundreds of traini
 
 from __future__ import annotations
 
-import difflib
 import math
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,11 +14,12 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 
 from sdp_plugin.catalogue import inspection
 from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
+from sdp_plugin.grid.config import check_known, check_metric, load_grid
 from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
 from sdp_plugin.grid.records import (
     FEATURE_FILE,
@@ -30,60 +31,17 @@ from sdp_plugin.grid.records import (
     Cell,
     trunk_at,
 )
-from sdp_plugin.probes.classifiers import CLASSIFIERS
 from sdp_plugin.settings import change_settings, load_config
 from sdp_plugin.shipped import CONFIGS, config_path
 
-DEFAULT_WORK = 'sdp_plugin.grid.train_cells:train_cells'
-
-# Every key of a grid config with its default; what has none must be there.
-_REQUIRED = object()
-GRID_KEYS: dict[str, Any] = dict(
-    name=_REQUIRED,
-    initialisations=_REQUIRED,
-    datasets=_REQUIRED,
-    pretrainings={},
-    variants={'': {}},
-    pretrain_options={},
-    finetune_options={},
-    comparisons=[],
-    published=None,
-    metric='accuracy/top1',
-    together=1,
-    keep_checkpoints=False,
-    work=DEFAULT_WORK,
-)
-PRETRAINING_KEYS: dict[str, Any] = dict(config=_REQUIRED, options={})
-INITIALISATION_KEYS: dict[str, Any] = dict(
-    pretraining=None, iteration=None, checkpoint=None, card=None, batch_norm_images=0, kinds=[FINETUNING, PROBE]
-)
-DATASET_KEYS: dict[str, Any] = dict(
-    config=_REQUIRED, examples_per_class=[None], folds=None, repeats=1, probes=None, options={}
-)
-PROBED_DRAWS = 100
-"""How often probes are repeated where a grid does not say it and there are no folds."""
 TRUNKS_SETTING = 'default_hooks.trunks.iterations'
 FEATURES_VERSION, PROBE_VERSION = 1, 1
 """Counted up when what computes features or probes gives other numbers than before."""
-PROBES_KEYS: dict[str, Any] = dict(examples_per_class=_REQUIRED, classifiers=['logistic regression'], repeats=None)
-VARIANT_KEYS: dict[str, Any] = dict(
-    values={}, pretrain_options={}, finetune_options={}, initialisations=None, datasets=None
-)
-COMPARISON_KEYS: dict[str, Any] = dict(first=_REQUIRED, second=_REQUIRED, margin=None, methods=None)
 
 # Of a data set's config, what says which of its images are trained and tested on, and not what they are; and what makes
 # one draw another.
 DIVISION = ('examples_per_class', 'num_folds', 'fold', 'fold_seed', 'group_by', 'group_pattern', 'seed')
 DRAW = ('fold', 'seed')
-
-# Settings of a fine-tuning that the grid gives each cell.
-GIVEN = {
-    'seed': 'repeats',
-    'fold': 'folds',
-    'num_folds': 'folds',
-    'examples_per_class': 'examples_per_class',
-    'initialisation': 'initialisations',
-}
 
 
 @dataclass(frozen=True)
@@ -97,12 +55,16 @@ class Plan:
         images (Mapping[str, int]): By id, how many images its training sees, where that is known; for estimates of
             the time.
         absent (Sequence[str]): Folders of data that are not there. The ids are preliminary where there are any.
+        config (str): The file of the grid config.
+        options (Mapping[str, Any]): Its overrides, as ``--cfg-options`` parses them.
     """
 
     grid: Mapping[str, Any]
     cells: Sequence[Cell]
     images: Mapping[str, int] = field(default_factory=dict)
     absent: Sequence[str] = ()
+    config: str = ''
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -125,47 +87,16 @@ class Plan:
             grid=dict(self.grid),
             cells=[cell.to_dict() for cell in self.cells],
             images=dict(self.images),
+            config=self.config,
+            options=dict(self.options),
         )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Plan:
         """The plan that :meth:`to_dict` described."""
-        return cls(values['grid'], [Cell.from_dict(cell) for cell in values['cells']], values.get('images', {}))
-
-
-def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Read a grid config and fill in the defaults.
-
-    Args:
-        path (str | Path): The grid config.
-        options (Mapping[str, Any], optional): Overrides by dotted key, as ``--cfg-options`` parses them.
-
-    Returns:
-        dict[str, Any]: All keys of ``GRID_KEYS``, and of its parts.
-
-    Raises:
-        UserError: The file is missing or no config; a key, an initialisation, a pre-training or a data set is unknown;
-            or a value is not as it must be.
-    """
-    path = config_path(path)
-    try:
-        cfg = Config.fromfile(path)
-        cfg.merge_from_dict(dict(options or {}))
-    except Exception as error:
-        # A config is a program, which can raise anything.
-        raise UserError('The grid config cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
-    grid = _filled(_plain(cfg), GRID_KEYS, f'the grid {path.name}')
-    grid['pretrainings'] = _filled_parts(grid, 'pretrainings', PRETRAINING_KEYS)
-    grid['initialisations'] = _filled_parts(grid, 'initialisations', INITIALISATION_KEYS)
-    grid['datasets'] = _filled_parts(grid, 'datasets', DATASET_KEYS)
-    for name, part in grid['datasets'].items():
-        if part['probes'] is not None:
-            part['probes'] = _filled(part['probes'], PROBES_KEYS, f'datasets[{name!r}].probes')
-    grid['variants'] = _filled_parts(grid, 'variants', VARIANT_KEYS)
-    grid['comparisons'] = [_filled(part, COMPARISON_KEYS, 'a comparison') for part in grid['comparisons']]
-    _check_names(grid)
-    _check_values(grid)
-    return grid
+        cells = [Cell.from_dict(cell) for cell in values['cells']]
+        known = {name: values[name] for name in ('images', 'config', 'options') if name in values}
+        return cls(values['grid'], cells, **known)
 
 
 def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
@@ -182,133 +113,23 @@ def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Pla
         UserError: What :func:`load_grid` raises; a config that is missing or does not take the options; or a
             checkpoint that is missing.
     """
-    grid = load_grid(path, options)
-    return _Planner(grid, config_path(path).resolve().parent).plan()
+    grid, file = load_grid(path, options), config_path(path).resolve()
+    return replace(_Planner(grid, file.parent).plan(), config=str(file), options=dict(options or {}))
 
 
-def _plain(value: Any) -> Any:
-    """Dicts of mmengine as dicts, tuples as lists."""
-    if isinstance(value, Config):
-        value = value._cfg_dict
-    if isinstance(value, ConfigDict | dict):
-        return {key: _plain(member) for key, member in dict.items(value)}
-    return [_plain(member) for member in value] if isinstance(value, list | tuple) else value
+def command_of(plan: Plan, work_dir: Path) -> str:
+    """What starts or continues a grid, as people type it."""
+    config = Path(plan.config or 'GRID_CONFIG')
+    if config.is_relative_to(Path.cwd()):
+        config = config.relative_to(Path.cwd())
+    options = [f'{key}={_as_typed(value)}' for key, value in plan.options.items()]
+    command = ['python', 'tools/run_grid.py', str(config), '--work-dir', str(work_dir)]
+    return shlex.join([*command, *(['--cfg-options', *options] if options else [])])
 
 
-# --- Checks of a grid config -------------------------------------------------------------------------------------
-
-
-def _filled(values: Any, keys: Mapping[str, Any], where: str) -> dict[str, Any]:
-    if not isinstance(values, Mapping):
-        raise UserError(f'In {where} there is no dict.', found=repr(values))
-    for key in values:
-        _check_known(key, keys, f'a key of {where}')
-    missing = [key for key, default in keys.items() if default is _REQUIRED and key not in values]
-    if missing:
-        raise UserError(f'{missing[0]!r} is missing in {where}.', found=', '.join(map(repr, values)) or 'nothing')
-    return {key: values.get(key, default) for key, default in keys.items()}
-
-
-def _filled_parts(grid: Mapping[str, Any], key: str, keys: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    if not isinstance(grid[key], Mapping):
-        raise UserError(f'{key} of the grid is no dict.', looked_for='dicts by name', found=repr(grid[key]))
-    return {name: _filled(part, keys, f'{key}[{name!r}]') for name, part in grid[key].items()}
-
-
-def _check_known(name: object, known: Mapping[str, Any] | Sequence[str], what: str) -> None:
-    if name in known:
-        return
-    close = difflib.get_close_matches(str(name), list(known), n=3, cutoff=0.5)
-    raise UserError(
-        f'{name!r} is not {what}.',
-        looked_for=f'one of {", ".join(map(repr, known)) or "none"}',
-        remedy=f'did you mean {" or ".join(map(repr, close))}?' if close else '',
-    )
-
-
-def _check_names(grid: Mapping[str, Any]) -> None:
-    initialisations, datasets = grid['initialisations'], grid['datasets']
-    for name, part in initialisations.items():
-        if part['pretraining'] is not None:
-            _check_known(part['pretraining'], grid['pretrainings'], 'a pre-training of the grid')
-        if part['pretraining'] is not None and part['checkpoint'] is not None:
-            raise UserError(f'The initialisation {name!r} names both a pre-training and a checkpoint.')
-        if part['card'] is not None:
-            _check_card(name, part)
-        if part['iteration'] is not None and part['pretraining'] is None:
-            raise UserError(f'The initialisation {name!r} has an iteration, but no pre-training.')
-        for kind in part['kinds']:
-            _check_known(kind, (FINETUNING, PROBE), f'what initialisations[{name!r}].kinds may hold')
-    for variant in grid['variants'].values():
-        for name in variant['initialisations'] or ():
-            _check_known(name, initialisations, 'an initialisation of the grid')
-        for name in variant['datasets'] or ():
-            _check_known(name, datasets, 'a data set of the grid')
-    for comparison in grid['comparisons']:
-        for side in ('first', 'second'):
-            _check_known(comparison[side], initialisations, 'an initialisation of the grid')
-        margins = comparison['margin'] if isinstance(comparison['margin'], Mapping) else {}
-        for name in margins:
-            _check_known(name, datasets, 'a data set of the grid')
-    for options in (grid['finetune_options'], *_all_finetune_options(grid)):
-        for key in options:
-            if key in GIVEN:
-                raise UserError(f'{key!r} is no option: the grid gives it to each cell.', remedy=f'see {GIVEN[key]}')
-
-
-def _check_card(name: str, part: Mapping[str, Any]) -> None:
-    card = foundation_model(part['card'])
-    if part['checkpoint'] is None:
-        raise UserError(
-            f'The initialisation {name!r} has a card, but no file.',
-            looked_for=f'checkpoint=PATH of the weights of {card.title}',
-            remedy=f'get them from {card.source} (licence: {card.licence}); nothing is fetched for you',
-        )
-
-
-def _all_finetune_options(grid: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    of_variants = [variant['finetune_options'] for variant in grid['variants'].values()]
-    return [dataset['options'] for dataset in grid['datasets'].values()] + of_variants
-
-
-def _check_values(grid: Mapping[str, Any]) -> None:
-    _check(isinstance(grid['name'], str) and grid['name'], 'name', 'a text', grid['name'])
-    _check(_is_count(grid['together']), 'together', 'a number from 1', grid['together'])
-    _check(isinstance(grid['work'], str) and ':' in grid['work'], 'work', "'module:function'", grid['work'])
-    _check(bool(grid['variants']), 'variants', 'at least one', grid['variants'])
-    for name, part in grid['initialisations'].items():
-        iteration = part['iteration']
-        fine = iteration is None or _is_count(iteration)
-        _check(fine, f'initialisations[{name!r}].iteration', 'a number from 1, or None for the last', iteration)
-        count = part['batch_norm_images']
-        _check(count == 0 or _is_count(count), f'initialisations[{name!r}].batch_norm_images', 'a number from 0', count)
-    for name, part in grid['datasets'].items():
-        where, folds = f'datasets[{name!r}].', part['folds']
-        _check(folds is None or (_is_count(folds) and folds > 1), f'{where}folds', 'a number from 2, or None', folds)
-        _check_sizes(part, where, may_be_none=part['probes'] is not None)
-        if part['probes'] is not None:
-            part['probes']['repeats'] = part['probes']['repeats'] or (1 if folds else PROBED_DRAWS)
-            _check_sizes(part['probes'], f'{where}probes.', may_be_none=False)
-            for classifier in part['probes']['classifiers']:
-                _check_known(classifier, CLASSIFIERS, f'a classifier of {where}probes')
-
-
-def _check_sizes(part: Mapping[str, Any], where: str, may_be_none: bool) -> None:
-    sizes, repeats = part['examples_per_class'], part['repeats']
-    fine = isinstance(sizes, list) and all(size is None or _is_count(size) for size in sizes)
-    _check(fine, f'{where}examples_per_class', 'a list of numbers from 1, or None for all', sizes)
-    _check(sizes or may_be_none, f'{where}examples_per_class', 'at least one number, or None for all', sizes)
-    _check(len(set(sizes)) == len(sizes), f'{where}examples_per_class', 'each number once', sizes)
-    _check(_is_count(repeats), f'{where}repeats', 'a number from 1', repeats)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _check(fine: object, key: str, looked_for: str, found: object) -> None:
-    if not fine:
-        raise UserError(f'{key} of the grid is not as it must be.', looked_for=looked_for, found=repr(found))
+def _as_typed(value: Any) -> str:
+    """A value as mmengine's ``DictAction`` reads it."""
+    return f'[{",".join(map(_as_typed, value))}]' if isinstance(value, list | tuple) else str(value)
 
 
 # --- Cells -------------------------------------------------------------------------------------------------------
@@ -440,6 +261,7 @@ class _Planner:
             options |= dict(num_folds=dataset['folds'])
             given |= dict(fold=draw.fold)
         cfg = _with_given(self._load(config, options, f'the data set {dataset_name!r}'), given, dataset_name)
+        check_metric(self.grid, cfg, dataset_name)
         size = 'all' if examples_per_class is None else examples_per_class
         values = dict(
             config=config,
@@ -627,7 +449,7 @@ def _with_given(cfg: Config, given: Mapping[str, Any], dataset_name: str) -> Con
 def _filled_in(template: str, values: Mapping[str, Any]) -> str:
     for _, name, _, _ in Formatter().parse(template):
         if name is not None:
-            _check_known(name, values, f'a value that the variant gives for {template!r}')
+            check_known(name, values, f'a value that the variant gives for {template!r}')
     return template.format_map(values)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sdp_plugin import __version__
 from sdp_plugin.errors import UserError
+from sdp_plugin.grid.plan import command_of
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.comparisons import comparisons_of
@@ -24,7 +25,6 @@ from sdp_plugin.report.runs import RunTable
 from sdp_plugin.report.samples import read_samples
 from sdp_plugin.report.scores import CALIBRATION
 from sdp_plugin.report.standing import (
-    command_of,
     durations_of,
     machines_of,
     missing_metrics,
@@ -98,7 +98,7 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         durations=durations_of(record),
         grid=dict(record.plan.grid),
         work_dir=str(record.work_dir),
-        command=command_of(record),
+        command=command_of(record.plan, record.work_dir),
         generated=datetime.now(UTC).isoformat(timespec='seconds'),
         generator=f'sdp_plugin {__version__}',
     )

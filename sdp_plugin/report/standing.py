@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -82,12 +81,6 @@ def durations_of(record: GridRecord) -> dict[str, dict[str, float]]:
     for result in record.results.values():
         seconds.setdefault(result.cell.kind, Counter()).update(result.durations)
     return {kind: dict(phases) for kind, phases in seconds.items()}
-
-
-def command_of(record: GridRecord) -> str:
-    """What starts or continues the grid."""
-    folder = shlex.quote(str(record.work_dir))
-    return f'python tools/run_grid.py configs/grids/{record.plan.name}.py --work-dir {folder}'
 
 
 def _about_the_metric(record: GridRecord, metric: str) -> list[str]:

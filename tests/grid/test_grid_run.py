@@ -9,6 +9,7 @@ import pytest
 from toy_grid import GRID, NUM_TRAININGS
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid import plan as planning
 from sdp_plugin.grid import store
 from sdp_plugin.grid.launch import RunOptions, run_grid
@@ -81,6 +82,36 @@ def test_workers_to_a_gpu_need_a_gpu(toy, monkeypatch):
 def test_a_work_directory_that_is_a_file_is_one_error(toy):
     toy.work_dir.write_text('no folder')
     with pytest.raises(UserError, match='cannot be written'):
+        run(toy)
+
+
+def test_another_plan_of_the_same_name_does_not_take_its_place_unasked(toy, capsys):
+    assert run(toy) == 0
+    before = toy.contents()
+    toy.write(GRID.replace("'lr': 0.2", "'lr': 0.3"))
+    with pytest.raises(UserError, match='another plan of the grid') as error:
+        run(toy)
+    assert '10 of its cells are done or running' in str(error.value)
+    assert f'tools/run_grid.py {toy.grid}' in str(error.value)
+    # The plan of before still stands, and so does its report.
+    assert len(store.read_grid(toy.work_dir).results) == NUM_TRAININGS
+    assert run(toy, replaces_plan=True) == 0
+    assert len(store.read_grid(toy.work_dir).stale) == 10
+    assert before.items() <= toy.contents().items()
+
+
+def test_a_plan_that_only_grows_takes_the_place_of_the_first(toy, capsys):
+    assert run(toy) == 0
+    toy.write(GRID.replace('[1, 2]', '[1, 2, 3]'))
+    assert run(toy) == 0
+    assert len(store.read_grid(toy.work_dir).results) == NUM_TRAININGS + 9
+
+
+def test_a_plan_that_others_work_on_is_not_replaced(toy):
+    plan = toy.planned()
+    claims.claim(store.cell_folder(toy.work_dir, plan.cells[0].id), claims.this_process())
+    toy.write(GRID.replace("'lr': 0.2", "'lr': 0.3"))
+    with pytest.raises(UserError, match='done or running'):
         run(toy)
 
 

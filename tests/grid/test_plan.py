@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from functools import cache
+from pathlib import Path
 
 import pytest
+from mmengine.config import DictAction
 from toy_grid import FINETUNE, GRID, NUM_TRAININGS, PRETRAIN
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import plan as planning
-from sdp_plugin.grid.plan import CONFIGS, Plan, config_path, plan_grid
+from sdp_plugin.grid.plan import CONFIGS, Plan, command_of, config_path, plan_grid
 from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE
 from sdp_plugin.settings import load_config
 
@@ -293,6 +298,20 @@ MISTAKES = {
     'a work function without a module': ("'toy_work:run'", "'run'", 'work'),
     'data sets as a list': ('datasets = {', 'datasets = [] and {', 'datasets'),
     'no Python': ("name = 'toy'", 'name = (', 'toy.py'),
+    'an unknown metric as a number': ("name = 'toy'", "name = 'toy'\nmetric = 3", 'metric'),
+    'a published table that is none': ("name = 'toy'", "name = 'toy'\npublished = 'teh2021'", 'teh2022'),
+    'a margin of zero': ("margin={'Alpha': 1.0}", "margin={'Alpha': 0}", 'comparisons[0].margin.Alpha'),
+    'a margin below zero': ("margin={'Alpha': 1.0}", 'margin=-1', 'greater than 0'),
+    'a margin that is none': ("margin={'Alpha': 1.0}", "margin=float('nan')", 'margin'),
+    'a margin as text': ("margin={'Alpha': 1.0}", "margin='one'", "'one'"),
+    'options as a number': ("options={'lr': 0.2}", 'options=3', "pretrainings['masks'].options"),
+    'a config as a number': ("config='finetune.py'", 'config=3', "datasets['Alpha'].config"),
+    'yes as text': ("name = 'toy'", "name = 'toy'\nkeep_checkpoints = 'yes'", 'keep_checkpoints'),
+    'repeats that are true': ('repeats=3', 'repeats=True', 'repeats'),
+    'a name that leads elsewhere': ("name = 'toy'", "name = '../toy'", 'name'),
+    'no variant': ("name = 'toy'", "name = 'toy'\nvariants = {}", 'variants'),
+    'three methods': ("margin={'Alpha': 1.0}", "methods=['a', 'b', 'c']", 'methods'),
+    'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "'finetuning' or 'probe'"),
     'two starts at once': ("pretraining='masks'", "pretraining='masks', checkpoint='x.pth'", 'Full segmentation'),
 }
 
@@ -316,3 +335,65 @@ def test_a_config_without_the_setting_that_the_grid_gives(toy):
     toy.write(finetune=FINETUNE.replace('fold = 0\n', '').replace('fold=fold, ', ''))
     with pytest.raises(UserError, match="no setting 'fold'"):
         toy.plan()
+
+
+def test_a_path_used_twice_may_be_a_variable(toy):
+    before = ids(toy.plan())
+    twice = GRID.replace("dict(config='finetune.py'", "dict(config=f'{tuning}.py'")
+    toy.write(f"tuning = 'finetune'\n{twice}")
+    assert ids(toy.plan()) == before
+    with pytest.raises(UserError, match="'tuning' is a variable of the grid config"):
+        toy.plan(tuning='other')
+
+
+def test_a_variable_of_a_base_is_one_too(toy):
+    (toy.root / 'base.py').write_text('rate = 0.3\n')
+    toy.write("_base_ = 'base.py'\n" + GRID + 'finetune_options = dict(lr={{_base_.rate}})\n')
+    assert toy.plan().grid['finetune_options'] == {'lr': 0.3}
+
+
+def test_an_inherited_comparison_says_where_it_comes_from(toy):
+    base = toy.root / 'base.py'
+    comparison = GRID[GRID.index('comparisons = ') : GRID.index('work = ')]
+    base.write_text(comparison.replace("'Alpha': 1.0", "'CRC': 2.0"))
+    toy.write("_base_ = 'base.py'\n" + GRID.replace(comparison, ''))
+    with pytest.raises(UserError, match="'CRC' is not a data set of the grid") as error:
+        toy.plan()
+    assert f'comparisons come from {base}; give toy.py its own' in str(error.value)
+    toy.write(GRID.replace("'Alpha': 1.0", "'CRC': 2.0"))
+    with pytest.raises(UserError, match="'CRC'") as error:
+        toy.plan()
+    assert 'come from' not in str(error.value)
+
+
+EVALUATOR = "test_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='sdp_plugin.AUROC')]\n"
+
+
+@pytest.mark.parametrize('metric', ['accuracy/top1', 'accuracy/top5', 'single-label/auroc'])
+def test_a_metric_that_the_test_reports(toy, metric):
+    toy.write(f'{GRID}metric = {metric!r}\n', finetune=FINETUNE + EVALUATOR)
+    assert toy.plan().grid['metric'] == metric
+
+
+def test_a_metric_that_the_test_does_not_report_ends_the_plan(toy):
+    toy.write(f"{GRID}metric = 'single-label/auc'\n", finetune=FINETUNE + EVALUATOR)
+    with pytest.raises(UserError, match='a metric that the test on Alpha reports') as error:
+        toy.plan()
+    assert "did you mean 'single-label/auroc'?" in str(error.value)
+    # Of an evaluator of others nothing is known.
+    toy.write(finetune=FINETUNE + EVALUATOR + "test_evaluator.append(dict(type='Mine'))\n")
+    assert toy.plan(metric='mine/score').grid['metric'] == 'mine/score'
+
+
+def test_the_command_names_the_config_and_its_options(toy, monkeypatch, tmp_path_factory):
+    options = {'datasets.Alpha.examples_per_class': [1, 2], 'datasets.Beta.options.lr': 0.5, 'name': 'mine'}
+    plan = Plan.from_dict(json.loads(json.dumps(toy.plan(**options).to_dict())))
+    monkeypatch.chdir(toy.root)
+    command = command_of(plan, Path('my work'))
+    assert command.startswith("python tools/run_grid.py toy.py --work-dir 'my work' --cfg-options ")
+    given = command.partition('--cfg-options ')[2]
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    assert parser.parse_args(['--cfg-options', *shlex.split(given)]).cfg_options == options
+    monkeypatch.chdir(tmp_path_factory.mktemp('elsewhere'))
+    assert str(toy.grid) in command_of(plan, Path('work'))

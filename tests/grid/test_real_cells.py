@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from sdp_plugin.grid import store
-from sdp_plugin.grid.plan import GIVEN, Plan, plan_grid
+from sdp_plugin.grid.config import GIVEN
+from sdp_plugin.grid.plan import Plan, plan_grid
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.train_cells import LOG_FILE
 

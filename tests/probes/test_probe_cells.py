@@ -9,7 +9,8 @@ from sdp_plugin.catalogue.subsets import draw_examples
 from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import store
-from sdp_plugin.grid.plan import GIVEN, plan_grid
+from sdp_plugin.grid.config import GIVEN
+from sdp_plugin.grid.plan import plan_grid
 from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE
 from sdp_plugin.grid.worker import Worker
 from sdp_plugin.probes.cells import run_probes

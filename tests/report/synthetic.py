@@ -165,6 +165,7 @@ def write_grid(work_dir: Path, shape: Shape = SMALL, *, seed: int = 0, leave_out
 def write_plan(work_dir: Path, grid: dict, cells: Sequence[Cell]) -> None:
     work_dir.mkdir(parents=True, exist_ok=True)
     plan = {'format': 1, 'name': grid['name'], 'grid': grid, 'cells': [cell.to_dict() for cell in cells]}
+    plan |= {'config': '/home/me/grids/mine.py', 'options': {'datasets.PCam.repeats': 4}}
     (work_dir / 'grid.json').write_text(json.dumps(plan))
 
 

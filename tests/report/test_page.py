@@ -165,7 +165,14 @@ def test_pictures_of_samples_are_part_of_the_page(troubled_markup, markup):
 
 
 def test_versions_machine_config_and_command_are_on_the_page(markup, work_dir):
-    for words in ('2.13.0', 'Example GPU', '"together": 1', f'--work-dir {work_dir}', 'configs/grids/table1.py'):
+    for words in (
+        '2.13.0',
+        'Example GPU',
+        '"together": 1',
+        f'--work-dir {work_dir}',
+        'grids/mine.py',
+        '--cfg-options datasets.PCam.repeats=4',
+    ):
         assert words in markup.text
 
 
