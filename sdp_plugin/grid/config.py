@@ -237,7 +237,11 @@ def _check_names(grid: Mapping[str, Any], path: Path) -> None:
             raise UserError(f'The initialisation {name!r} has an iteration, but no pre-training.')
     for name, part in datasets.items():
         if not part['examples_per_class'] and part['probes'] is None:
-            raise UserError(f'datasets[{name!r}].examples_per_class is empty, and there are no probes.')
+            raise UserError(
+                f'datasets[{name!r}].examples_per_class of the grid is not as it must be.',
+                looked_for='at least one number, or None for all, where there are no probes',
+                found='[]',
+            )
     for variant in grid['variants'].values():
         for name in variant['initialisations'] or ():
             check_known(name, initialisations, 'an initialisation of the grid')
@@ -288,8 +292,11 @@ def _user_error(error: ValidationError, values: Mapping[str, Any], path: Path) -
     # Of a value that may be of several types, the error that lies deepest in what stands there.
     places = [(*_resolved(first['loc'], values), first) for first in errors]
     place, found, first = max(places, key=lambda item: len(item[0]))
-    said = first['ctx'].get('expected', first['msg']) if first['type'] == 'literal_error' else first['msg']
-    return UserError(f'{_where(place)} of the grid is not as it must be.', looked_for=said, found=repr(found))
+    if first['type'] != 'literal_error':
+        return UserError(
+            f'{_where(place)} of the grid is not as it must be.', looked_for=first['msg'], found=repr(found)
+        )
+    return _unknown(found, re.findall(r"'([^']*)'", first['ctx']['expected']), f'what {_where(place)} may be')
 
 
 def _resolved(place: Sequence[str | int], values: Any) -> tuple[list[str | int], Any]:

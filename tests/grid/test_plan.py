@@ -311,7 +311,7 @@ MISTAKES = {
     'a name that leads elsewhere': ("name = 'toy'", "name = '../toy'", 'name'),
     'no variant': ("name = 'toy'", "name = 'toy'\nvariants = {}", 'variants'),
     'three methods': ("margin={'Alpha': 1.0}", "methods=['a', 'b', 'c']", 'methods'),
-    'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "'finetuning' or 'probe'"),
+    'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "did you mean 'finetuning'"),
     'two starts at once': ("pretraining='masks'", "pretraining='masks', checkpoint='x.pth'", 'Full segmentation'),
 }
 

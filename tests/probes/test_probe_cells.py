@@ -182,7 +182,7 @@ def test_what_a_pre_training_keeps_leaves_its_id(write_grid, small_options):
     ('options', 'message'),
     [
         ({'datasets.CRC.probes.classifiers': ['logistics']}, "did you mean 'logistic regression'"),
-        ({'datasets.CRC.probes.examples_per_class': []}, 'at least one number'),
+        ({'datasets.CRC.probes.examples_per_class': []}, 'at least 1 item'),
         ({'datasets.CRC.probes.sizes': [1]}, "'sizes' is not a key"),
         ({'initialisations.Random.iteration': 5}, 'no pre-training'),
         ({'initialisations.Random.kinds': ['probes']}, "did you mean 'probe'"),

@@ -45,4 +45,4 @@ def _loss(runner: Runner, outputs: Mapping) -> float | None:
     if isinstance(loss, Tensor) and loss.device.type != 'cpu':
         logged = runner.message_hub.log_scalars.get('train/loss')
         return float(logged.current()) if logged and len(logged.data[0]) else None
-    return None if loss is None else float(loss)
+    return loss.item() if isinstance(loss, Tensor) else loss
