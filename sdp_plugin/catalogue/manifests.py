@@ -54,18 +54,21 @@ class Manifest:
     files: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Manifest | None:
-        """The manifest in a file; None if there is none, or it is damaged itself."""
+    def read(cls, path: Path, about: str = '') -> Manifest | None:
+        """The manifest in a file; None if there is none, it is damaged, or does not hold the text ``about``."""
         try:
-            first, *lines = path.read_text(encoding='utf-8').splitlines()
+            text = path.read_text(encoding='utf-8')
+            if about not in text:
+                return None
+            first, *lines = text.splitlines()
             files = {}
             for line in lines:
                 sha256, size, name = line.split(' ', 2)
                 files[name] = Entry(int(size), sha256)
-            about = json.loads(first)
+            content = json.loads(first)
         except (OSError, ValueError):
             return None
-        return cls(about, files) if isinstance(about, dict) else None
+        return cls(content, files) if isinstance(content, dict) else None
 
     def write(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -152,7 +155,7 @@ def check_at_a_glance(folder: str | os.PathLike) -> None:
     folder = Path(os.path.abspath(folder))
     for root in (folder, *folder.parents[:3]):
         for path in sorted((root / STATE_FOLDER / 'manifests').glob('*.txt')):
-            manifest = Manifest.read(path)
+            manifest = Manifest.read(path, about=f' {folder.relative_to(root).as_posix()}/')
             faults = manifest.glance(root, under=folder) if manifest else Faults()
             if faults:
                 raise UserError(

@@ -58,7 +58,7 @@ def check(data_set: DataSet, root: Path, thorough: bool, board: Board) -> Verdic
         standings = {part.name: standing_of(data_set, part, root, thorough, bar.advance) for part in data_set.parts}
     states = {standing.state for standing in standings.values()}
     if states == {COMPLETE}:
-        return Verdict(COMPLETE)
+        return _looked_at(data_set, root, remedy)
     reasons = [f'{name}: {standing.reason}' for name, standing in standings.items() if standing.reason]
     reasons += [f'{name}: not made yet' for name, standing in standings.items() if standing.state == ABSENT]
     return Verdict(
@@ -68,6 +68,16 @@ def check(data_set: DataSet, root: Path, thorough: bool, board: Board) -> Verdic
         reasons=tuple(reasons),
         remedy=remedy,
     )
+
+
+def _looked_at(data_set: DataSet, root: Path, remedy: str) -> Verdict:
+    """The verdict on files that are all as they were made."""
+    try:
+        if not data_set.is_inspected(root):
+            data_set.inspect(root)
+    except UserError as error:
+        return Verdict(DAMAGED, reasons=(str(error),), remedy=remedy)
+    return Verdict(COMPLETE)
 
 
 def _without_manifest(data_set: DataSet, root: Path, remedy: str) -> Verdict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Faults, Manifest
+from sdp_plugin.files import write_text_atomically
 from sdp_plugin.prepare.archives import Output
 
 NO_FAULTS = Faults()
@@ -64,6 +65,29 @@ class DataSet:
         """What decides the files of a part, apart from the published ones."""
         made_of = {name: self._stamp(root, name) for name in part.after}
         return {'part': f'{self.name}.{part.name}', 'settings': dict(part.settings), 'after': made_of}
+
+    def is_inspected(self, root: Path) -> bool:
+        """Whether the content was found right, as it is now."""
+        try:
+            return self._inspected_path(root).read_text(encoding='utf-8') == self._stamps(root)
+        except OSError:
+            return False
+
+    def inspect_once(self, root: Path) -> list[str]:
+        """Inspect the content, and remember that it was found right.
+
+        Raises:
+            UserError: It is not what the data card says.
+        """
+        lines = self.inspect(root)
+        write_text_atomically(self._inspected_path(root), self._stamps(root))
+        return lines
+
+    def _inspected_path(self, root: Path) -> Path:
+        return root / STATE_FOLDER / 'manifests' / f'{self.name}.inspected'
+
+    def _stamps(self, root: Path) -> str:
+        return ' '.join(self._stamp(root, part.name) for part in self.parts)
 
     def _stamp(self, root: Path, name: str) -> str:
         part = next(part for part in self.parts if part.name == name)

@@ -68,7 +68,7 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
     with _only_one(root):
         standings = _standings(data_set, root, board)
         todo = [part for part in data_set.parts if standings[part.name].state != COMPLETE]
-        if not todo:
+        if not todo and data_set.is_inspected(root):
             board.say(f'{data_set.name}: complete, every file as it was made')
             return False
         for part in todo:
@@ -79,8 +79,11 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
             board.say(f'{data_set.title}\n  terms: {data_set.terms}\n  cite:  {data_set.citation}')
             if sources.offline is None and not sources.yes:
                 _ask_for_agreement()
-        _make(data_set, todo, root, store, board)
-        for line in data_set.inspect(root):
+        while todo:
+            _make(data_set, todo, root, store, board)
+            # Parts that are made of others which are not the same as before.
+            todo = [part for part in data_set.parts if standing_of(data_set, part, root, False).state != COMPLETE]
+        for line in data_set.inspect_once(root):
             board.say(f'{data_set.name}: {line}')
         return True
 
@@ -205,7 +208,7 @@ class _Store:
             try:
                 yield {choices: pool.submit(self._get, choices) for choices in dict.fromkeys(wanted)}
             except BaseException:
-                self.transport.stop.set()
+                self.transport.halt()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 

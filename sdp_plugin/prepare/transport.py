@@ -24,7 +24,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.digests import Digests, digests_of
 from sdp_plugin.prepare.progress import Bar
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 # Responses after which the same request may succeed: a timeout, too many requests, a server out of order.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PAGE_STARTS = (b'<!doctype html', b'<html', b'<?xml', b'<head')
@@ -85,6 +85,14 @@ class Transport:
         self.patience = patience or Patience()
         self.say = say
         self.stop = threading.Event()
+        self._open: set[requests.Response] = set()
+
+    def halt(self) -> None:
+        """End all fetching, also where a thread waits for bytes that do not come."""
+        self.stop.set()
+        for response in tuple(self._open):
+            # urllib3 has it from 2.3 on; before, a stalled thread ends when its patience does.
+            getattr(response.raw, 'shutdown', lambda: None)()
 
     def fetch(
         self, download: Download, addresses: Sequence[str], path: Path, bar: Bar, recorded: str | None = None
@@ -161,7 +169,11 @@ class Transport:
             digests = digests_of(part, download, bar.advance)
         if not digests.count or digests.count != download.size:
             with self._answer(address, digests.count) as response:
-                digests = self._take(download, response, part, digests, bar)
+                self._open.add(response)
+                try:
+                    digests = self._take(download, response, part, digests, bar)
+                finally:
+                    self._open.discard(response)
         if download.git_blob and download.size is None:
             # A blob's id begins with its size, which is known for sure only now.
             digests = digests_of(part, download)

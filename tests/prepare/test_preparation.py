@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -385,6 +386,33 @@ def test_a_damaged_manifest_is_made_anew(place, wanted):
     assert place.states('crc') == {'crc': 'complete'}
 
 
+def test_what_is_not_as_the_card_says_is_not_complete_the_second_time_either(place):
+    large = replace(place.data_sets['crc'], inspect=refuse)
+    for _ in range(2):
+        with pytest.raises(UserError, match='another number of tiles'):
+            prepare(large, place.root, Sources(yes=True, patience=PATIENT), place.board)
+    verdict = check(large, place.root, True, place.board)
+    assert (verdict.state, verdict.reasons) == ('damaged', ('another number of tiles',))
+    assert place.prepare('crc') == [True]
+    assert place.prepare('crc') == [False]
+    assert check(large, place.root, True, place.board).state == 'complete'
+
+
+def refuse(root):
+    raise UserError('another number of tiles')
+
+
+def test_what_is_made_of_a_file_that_has_changed_is_made_anew_in_the_same_call(place, server):
+    place.prepare('pcam')
+    rewrite(place.data_sets['pcam'], place.root, 'contiguous', place.board)
+    place.prepare('pcam')
+    patches = place.root / 'pcam' / 'camelyonpatch_level_2_split_test_x.h5'
+    patches.write_bytes(b'x' * patches.stat().st_size)
+    # It comes as published, and with it another layout than before.
+    assert place.prepare('pcam') == [True]
+    assert place.states('pcam') == {'pcam': 'complete'}
+
+
 def test_data_that_was_brought_by_hand_is_looked_at(place, wanted):
     assert place.states() == dict.fromkeys(NAMES, 'absent')
     for name, content in wanted.items():
@@ -442,13 +470,13 @@ def test_killed_between_a_rewritten_file_and_its_manifest_nothing_is_lost(place,
     server.requests.clear()
 
     replaced = []
-    replace = os.replace
+    real_replace = os.replace
 
     def killed(source, target):
         if Path(target).suffix == '.txt':
             raise KeyboardInterrupt
         replaced.append(Path(target).name)
-        replace(source, target)
+        real_replace(source, target)
 
     with monkeypatch.context() as patched:
         patched.setattr('os.replace', killed)
@@ -497,8 +525,6 @@ def test_killed_at_twenty_random_moments_it_still_completes(place, server, wante
 
 
 def test_verdicts_are_plain_json(place):
-    from dataclasses import asdict
-
     place.prepare('crc')
     content = json.loads(json.dumps({name: asdict(verdict) for name, verdict in place.check('crc').items()}))
     assert content == {'crc': {'state': 'complete', 'missing': [], 'damaged': [], 'reasons': [], 'remedy': ''}}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from rich.console import Console
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.progress import Bar, Board
-from sdp_plugin.prepare.transport import Patience, Transport
+from sdp_plugin.prepare.transport import Interrupted, Patience, Transport
 
 DATA = random.Random(0).randbytes(1_000_003)
 NAME = 'data.zip'
@@ -230,3 +232,35 @@ def test_a_full_disk_is_one_error(server, fetch, tmp_path, monkeypatch):
     with pytest.raises(UserError, match='No space left'):
         fetch()
     assert not (tmp_path / NAME).exists()
+
+
+def test_halting_does_not_wait_for_bytes_that_do_not_come(server, tmp_path):
+    server.fail(NAME, 'stall 300000')
+    transport = Transport(Patience(stall=25), lambda line: None)
+    download = Download(NAME, server.address(NAME), **PUBLISHED['all'])
+    bar = Bar(Board(Console(file=io.StringIO())), NAME, None)
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(transport.fetch, download, [download.url], tmp_path / NAME, bar)
+        wait_for(lambda: (tmp_path / f'{NAME}.part').is_file())
+        transport.halt()
+        with pytest.raises(Interrupted):
+            fetching.result(timeout=20)
+    assert (tmp_path / f'{NAME}.part').is_file()
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_terminal_shows_bars_and_messages(server, tmp_path):
+    stream = io.StringIO()
+    server.fail(NAME, 'cut 300000')
+    download = Download(NAME, server.address(NAME), **PUBLISHED['all'])
+    with Board(Console(file=stream, force_terminal=True, width=200)) as board, board.bar(NAME, len(DATA)) as bar:
+        Transport(QUICK, board.say).fetch(download, [download.url], tmp_path / NAME, bar)
+    assert NAME in stream.getvalue()
+    assert 'broke off after' in stream.getvalue()
+    assert_arrived(tmp_path)
