@@ -56,6 +56,12 @@ def imports_of(path: Path) -> list[tuple[int, str]]:
 MODULES = sorted(path for path in PACKAGE.rglob('*.py'))
 
 
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by their basename, as the folders are no packages."""
+    names = [path.name for path in (ROOT / 'tests').rglob('test_*.py')]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_room_has_its_floor():
     rooms = {path.relative_to(PACKAGE).parts[0].removesuffix('.py') for path in MODULES}
     assert rooms <= set(FLOOR_OF), f'say on which floor they are: {sorted(rooms - set(FLOOR_OF))}'

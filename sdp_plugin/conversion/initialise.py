@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -68,6 +70,7 @@ def load_initialisation(model: nn.Module, path: str | os.PathLike) -> None:
         for name, tensor in own.items():
             if name in given:
                 tensor.copy_(given[name])
+    _warn_of_verdict(path, provenance)
     _warn_of_other_normalisation(model, provenance['source']['normalisation'])
 
 
@@ -80,6 +83,16 @@ def _converted(path: Path, changed: int) -> dict:
 def _label(backbone: nn.Module) -> str:
     depth = getattr(backbone, 'depth', None)
     return f'{type(backbone).__name__} of depth {depth}' if depth else type(backbone).__name__
+
+
+def _warn_of_verdict(path: str | os.PathLike, provenance: Mapping[str, Any]) -> None:
+    if provenance.get('verdict') in ('exact', 'equivalent'):
+        return
+    print_log(
+        f'The initialisation {path} is {provenance.get("verdict")}: {provenance.get("verdict_note", "")}',
+        logger='current',
+        level=30,
+    )
 
 
 def _warn_of_other_normalisation(model: nn.Module, source: dict) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 from small_models import PREPROCESSOR, SMALL_RESNET, checkpoint_of, segmentor_config
+from torchvision import models
 
 from sdp_plugin.checkpoints.reading import save_checkpoint
 from sdp_plugin.conversion.carry_over import carry_over, write
@@ -53,6 +54,16 @@ def test_what_the_conversion_leaves_fresh_may_be_missing_and_nothing_else(saved,
     save_checkpoint(incomplete, tmp_path / 'incomplete.pth')
     with pytest.raises(UserError, match=r'missing: backbone\.conv1\.conv\.weight\n'):
         load_initialisation(model, tmp_path / 'incomplete.pth')
+
+
+@pytest.mark.parametrize(('architecture', 'warnings'), [(None, 1), ('resnet18', 0)])
+def test_a_verdict_that_nobody_knows_is_said_again(architecture, warnings, saved, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('sdp_plugin.conversion.initialise.print_log', lambda text, **_: said.append(text))
+    weights = models.resnet18(weights=None).state_dict()
+    write(carry_over(saved(weights), verified=False, architecture=architecture), tmp_path / 'converted.pth')
+    load_initialisation(classifier(stem_channels=64, base_channels=64), tmp_path / 'converted.pth')
+    assert len([text for text in said if 'exact on condition' in text]) == warnings
 
 
 MISFITS = {
