@@ -97,6 +97,19 @@ def _rows_of_pcam(report: Mapping) -> Iterator[Row]:
         )
 
 
+def _rows_of_steps(report: Mapping) -> Iterator[Row]:
+    crop, batch = report['settings']['crop_size'], report['settings']['batch_size']
+    stock = report['sides']['stock MMSegmentation']
+    for name, side in report['sides'].items():
+        if side is not stock:
+            yield (
+                f'pre-training DeepLabV2-ResNet-34, {crop} px, batches of {batch}, images/s: {name}',
+                spread(side['images_a_second'], 2),
+                spread(stock['images_a_second'], 2),
+                spread(side['of_stock'], 2),
+            )
+
+
 def _rows_of_pretraining(report: Mapping) -> Iterator[Row]:
     stages = {'loading': '', 'loading_and_preprocessor': ', the data preprocessor on the CPU included'}
     for row in report['labels']:
@@ -120,6 +133,12 @@ BENCHMARKS = {
     'augmentation': Benchmark('--data-root {pcam}', '', '--rounds 1 --images 8 --batch-size 4', _rows_of_augmentation),
     'pcam_reading': Benchmark(
         '--data-root {pcam}', '', '--rounds 1 --patches 16 --layouts contiguous auto-chunks', _rows_of_pcam
+    ),
+    'pretraining': Benchmark(
+        '{voc} --scribbles {scribbles}',
+        '--iterations 4 --warm-up 1',
+        '--rounds 1 --iterations 1 --warm-up 1 --images 4 --batch-size 2 --crop-size 33 --num-workers 0',
+        _rows_of_steps,
     ),
     'pretraining_input': Benchmark(
         '{voc} --scribbles {scribbles}', '', '--rounds 1 --batches 1 --images 4', _rows_of_pretraining
