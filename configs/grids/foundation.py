@@ -4,6 +4,7 @@
 _base_ = '../_base_/grids/paper.py'
 name = 'foundation'
 metric = 'single-label/balanced-accuracy'
+published = 'eva'
 initialisations = {
     # ImageNet weights as torchvision, timm or MMPretrain's zoo publish them need no card.
     # 'ImageNet': dict(checkpoint='/models/resnet34-b627a593.pth')

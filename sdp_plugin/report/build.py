@@ -125,7 +125,8 @@ def _calibration(table: RunTable, metrics: Sequence[str], columns: Sequence[Colu
 
 def _published(table: RunTable, metric: str) -> PublishedTable | None:
     key = table.grid.get('published')
-    return published_table(key) if key and metric == ACCURACY else None
+    found = published_table(key) if key else None
+    return found if found and metric == found.metric else None
 
 
 def _columns(table: RunTable, published: PublishedTable | None) -> tuple[Column, ...]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
 
-from sdp_plugin.grid.records import FINE_TUNING
-from sdp_plugin.report.model import ACCURACY, PERCENTAGES, Entry, Position, Published, Summary, Value
+from sdp_plugin.report.model import PERCENTAGES, Entry, Position, Published, Summary, Value
 from sdp_plugin.report.runs import Run, RunTable, share_test_images
 from sdp_plugin.report.scores import CONTRIBUTIONS, RunScores
 from sdp_plugin.statistics import (
@@ -39,7 +39,7 @@ def entries_of(table: RunTable, metrics: Sequence[str], published: PublishedTabl
             if values := values_of(runs, metric):
                 summary = _summary(values, table.fold_ratio(runs), crossed.get((position, metric)))
                 summaries[metric] = _within_reach(summary) if metric.startswith(PERCENTAGES) else summary
-        beside = published and _published(published, position, runs, summaries.get(ACCURACY))
+        beside = published and _published(published, position, runs, summaries.get(published.metric), table.grid)
         obstacle = next((run.obstacle for run in runs if run.obstacle), '')
         entries.append(
             Entry(**vars(position), planned=len(runs), summaries=summaries, published=beside, obstacle=obstacle)
@@ -110,11 +110,12 @@ def image_weights(num_images: int) -> np.ndarray:
 
 
 def _published(
-    table: PublishedTable, position: Position, runs: Sequence[Run], summary: Summary | None
+    table: PublishedTable, position: Position, runs: Sequence[Run], summary: Summary | None, grid: Mapping[str, Any]
 ) -> Published | None:
-    column = position.column
-    cell = table.cell(position.initialisation, column.dataset, column.examples_per_class)
-    if cell is None or position.variant or position.method != FINE_TUNING:
+    column, name = position.column, position.initialisation
+    card = grid.get('initialisations', {}).get(name, {}).get('card')
+    cell = table.cell(card or name, column.dataset, column.examples_per_class)
+    if cell is None or position.variant or position.method != table.method:
         return None
     if summary is None:
         return Published(cell, None, 'not run yet')

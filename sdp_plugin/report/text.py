@@ -174,7 +174,7 @@ def _markdown_cell(report: Report, entry: Entry | None, metric: str) -> str:
     if summary.interval:
         text += f'; {summary.interval.low:.2f} to {summary.interval.high:.2f}'
     if entry.published and metric == report.metric:
-        text += f'; paper {entry.published.cell.mean:.2f} ± {entry.published.cell.sd:.2f}'
+        text += f'; paper {entry.published.cell}'
         difference = entry.published.difference
         text += ' (does not compare)' if difference is None else f' (difference {difference:+.2f})'
     return text

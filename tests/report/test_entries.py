@@ -8,11 +8,11 @@ import pytest
 
 from sdp_plugin.grid.store import load_scores
 from sdp_plugin.report import entries as summaries
-from sdp_plugin.report.model import Column
+from sdp_plugin.report.model import Column, Position
 from sdp_plugin.report.reading import read_runs
-from sdp_plugin.report.runs import RunTable
+from sdp_plugin.report.runs import Run, RunTable
 from sdp_plugin.statistics import corrected_interval, runs_by_images_interval, t_interval
-from sdp_plugin.statistics.published import TEH2022
+from sdp_plugin.statistics.published import TEH2022, published_table
 
 ACCURACY = 'accuracy/top1'
 
@@ -88,3 +88,28 @@ def test_the_official_test_sizes_compare(record, monkeypatch):
     entries = summaries.entries_of(read_runs(record), (ACCURACY,), TEH2022)
     entry = next(e for e in entries if e.column == Column('CRC', 50) and e.initialisation == 'Full segmentation')
     assert entry.published.difference == pytest.approx(entry.summaries[ACCURACY].mean - 81.40)
+
+
+@pytest.mark.parametrize(
+    ('method', 'test_size', 'difference'),
+    [('logistic regression', 32_768, 1.3), ('logistic regression', 900, None), ('SimpleShot', 32_768, 'none')],
+)
+def test_foundation_models_stand_beside_what_is_published_of_their_probes(method, test_size, difference):
+    metric = 'single-label/balanced-accuracy'
+    runs = [
+        Run(
+            Position('', Column('PCam', 10), 'Ours', method),
+            'probe', 'id', 'title', seed, None, seed, is_done=True, metrics={metric: 90.0},
+            subset={'test_size': test_size}, number=seed,
+        )
+        for seed in range(2)
+    ]  # fmt: skip
+    table = RunTable(runs, {'initialisations': {'Ours': {'card': 'uni2-h'}}})
+    (entry,) = summaries.entries_of(table, [metric], published_table('eva'))
+    if difference == 'none':
+        assert entry.published is None
+    elif difference is None:
+        assert entry.published.difference is None
+        assert 'tested on 900 images' in entry.published.obstacle
+    else:
+        assert entry.published.difference == pytest.approx(difference)

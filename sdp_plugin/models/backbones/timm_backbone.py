@@ -23,6 +23,7 @@ from sdp_plugin.registry import MODELS
 POOLINGS = ('model', 'cls', 'mean', 'cls+mean')
 LAYOUTS = ('timm', 'transformers')
 INDEX_SUFFIX = '.index.json'
+BEFORE_BLOCKS = ('cls_token', 'reg_token', 'pos_embed', 'patch_embed', 'norm_pre')
 MAX_HEADER = 2**27
 """Bytes of a safetensors file's header."""
 SINGLE_FILES = ('model.safetensors', 'pytorch_model.bin')
@@ -108,6 +109,33 @@ class TimmBackbone(BaseModule):
             return self.trunk.forward_head(tokens, pre_logits=True)
         parts = {'cls': lambda: tokens[:, 0], 'mean': lambda: tokens[:, self.trunk.num_prefix_tokens :].mean(dim=1)}
         return torch.cat([parts[part]() for part in self.pooling.split('+')], dim=1)
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """The depth of a parameter, by which MMPretrain's optimiser constructor lets learning rates decay.
+
+        Args:
+            param_name (str): The name of the parameter, with the prefix.
+            prefix (str): What precedes the backbone's names. Defaults to ``''``.
+
+        Returns:
+            tuple[int, int]: 0 for patches and positions, then the number of the block from 1, and the last for what
+            comes after the blocks; and how many there are.
+
+        Raises:
+            UserError: The model has no list of blocks.
+        """
+        if not isinstance(getattr(self.trunk, 'blocks', None), nn.Sequential | nn.ModuleList):
+            raise UserError(
+                f'{self.name} has no list of blocks along which learning rates could decay.',
+                remedy='leave out the constructor of optim_wrapper',
+            )
+        count = len(self.trunk.blocks) + 2
+        name = param_name.removeprefix(prefix).removeprefix('trunk.')
+        if not param_name.startswith(prefix):
+            return count - 1, count
+        if block := re.match(r'blocks\.(\d+)\.', name):
+            return int(block[1]) + 1, count
+        return (0 if name.startswith(BEFORE_BLOCKS) else count - 1), count
 
     def load_weights(self, path: str | Path) -> tuple[str, ...]:
         """Give the model the weights of a file, every tensor of it.

@@ -255,3 +255,15 @@ def test_cards_that_cannot_be_used_say_why():
         foundation_model('conch')
     with pytest.raises(UserError, match='did you mean uni2-h'):
         foundation_model('uni2h')
+
+
+def test_learning_rates_decay_along_the_blocks():
+    backbone = ours('4 registers')
+    depths = {name: backbone.get_layer_depth(f'backbone.{name}', 'backbone.') for name in backbone.state_dict()}
+    assert {count for _, count in depths.values()} == {4}
+    for name, (depth, _) in depths.items():
+        block = name.split('.')[2] if '.blocks.' in name else None
+        assert depth == (int(block) + 1 if block else 3 if name.startswith('trunk.norm.') else 0)
+    assert backbone.get_layer_depth('head.fc.weight', 'backbone.') == (3, 4)
+    with pytest.raises(UserError, match='no list of blocks'):
+        TimmBackbone('resnet18').get_layer_depth('backbone.trunk.conv1.weight', 'backbone.')
