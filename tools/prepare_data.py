@@ -46,6 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--mirror', metavar='URL', help='try URL/<file name> before the published addresses')
     parser.add_argument('--jobs', type=int, default=3, help='files fetched at once (default: 3)')
     parser.add_argument('--keep', action='store_true', help='keep what was downloaded after it has been unpacked')
+    parser.add_argument('--replace', action='store_true', help='replace files that were brought into place by hand')
     parser.add_argument('--layout', choices=LAYOUTS, help='rewrite the patches of PCam; contiguous reads fastest')
     parser.add_argument(
         '--clicks-side',
@@ -80,7 +81,7 @@ def _prepare(args: argparse.Namespace, board: Board) -> int:
         raise UserError('The folder of --offline does not exist.', looked_for=args.offline.absolute())
     if args.jobs < 1:
         raise UserError('--jobs is the number of files fetched at once.', looked_for='1 or more', found=args.jobs)
-    sources = Sources(args.offline, args.mirror, args.jobs, args.keep, args.yes)
+    sources = Sources(args.offline, args.mirror, args.jobs, args.replace, args.keep, args.yes)
     problems = []
     for data_set in _data_sets(args, args.what):
         try:

@@ -25,8 +25,9 @@ class Verdict:
     """How a data set stands.
 
     Args:
-        state (str): ``complete``; ``incomplete``; ``damaged``; ``absent``; or ``unverified``: it was brought into place
-            by hand and looks right, but nothing is known that its bytes could be held against.
+        state (str): ``complete``; ``incomplete``, or not what the data card says; ``damaged``; ``absent``; or
+            ``unverified``: it was brought into place by hand and looks right, but nothing is known that its bytes could
+            be held against.
         missing (tuple[str, ...]): Files, relative to the root.
         damaged (tuple[str, ...]): Files, relative to the root.
         reasons (tuple[str, ...]): What else there is to say.
@@ -81,10 +82,12 @@ def _looked_at(data_set: DataSet, root: Path, remedy: str) -> Verdict:
 
 
 def _without_manifest(data_set: DataSet, root: Path, remedy: str) -> Verdict:
+    if not (root / data_set.folder).exists():
+        return Verdict(ABSENT, remedy=remedy)
     try:
         lines = data_set.inspect(root)
     except UserError as error:
-        return Verdict(ABSENT, reasons=(str(error),), remedy=remedy)
+        return Verdict(INCOMPLETE, reasons=(str(error),), remedy=remedy)
     return Verdict(UNVERIFIED, reasons=tuple(lines))
 
 

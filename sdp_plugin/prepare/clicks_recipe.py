@@ -50,6 +50,7 @@ def clicks(card: DataCard = CLICKS, longest_side: int | None = None) -> DataSet:
         title=card.name,
         terms=card.terms,
         citation=card.citation,
+        folder=FOLDER,
         parts=(Part('points', build, files, settings={'longest_side': longest_side}),),
         inspect=_inspect,
     )

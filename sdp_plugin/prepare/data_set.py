@@ -45,6 +45,7 @@ class DataSet:
         title (str): In full.
         terms (str): Licence or terms of use.
         citation (str): What to cite.
+        folder (str): Relative to the root: there is something of the data set if this is there.
         parts (tuple[Part, ...]): In the order in which they are made.
         inspect (Callable[[Path], list[str]]): Looks at the content under a root: lines to say of it, or a UserError
             where it is not what the data card says.
@@ -54,6 +55,7 @@ class DataSet:
     title: str
     terms: str
     citation: str
+    folder: str
     parts: tuple[Part, ...]
     inspect: Callable[[Path], list[str]]
 
@@ -65,6 +67,17 @@ class DataSet:
         """What decides the files of a part, apart from the published ones."""
         made_of = {name: self._stamp(root, name) for name in part.after}
         return {'part': f'{self.name}.{part.name}', 'settings': dict(part.settings), 'after': made_of}
+
+    def begin(self, root: Path) -> None:
+        """Remember that what lies there is being made here, and may be replaced."""
+        write_text_atomically(self._begun_path(root), '')
+
+    def is_by_hand(self, root: Path) -> bool:
+        """Whether something is there that was not made here."""
+        return (root / self.folder).exists() and not self._begun_path(root).exists()
+
+    def _begun_path(self, root: Path) -> Path:
+        return root / STATE_FOLDER / 'manifests' / f'{self.name}.begun'
 
     def is_inspected(self, root: Path) -> bool:
         """Whether the content was found right, as it is now."""

@@ -38,6 +38,7 @@ def pcam(card: DataCard = PCAM) -> DataSet:
         title=card.name,
         terms=card.terms,
         citation=card.citation,
+        folder=FOLDER,
         parts=(*parts, duplicates),
         inspect=lambda root: _inspect(root, card),
     )
@@ -131,7 +132,15 @@ def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
         root (Path): The folder of all data sets.
         layout (str): One of :data:`LAYOUTS`.
         board (Board): Told what is done.
+
+    Raises:
+        UserError: The files were brought into place by hand, or cannot be rewritten.
     """
+    if data_set.is_by_hand(root):
+        raise UserError(
+            f'{root / FOLDER} was brought into place by hand, and is left alone.',
+            remedy='pass --replace to have PCam made anew, and in this layout',
+        )
     for part in data_set.parts:
         name = f'{FOLDER}/camelyonpatch_level_2_split_{part.name}.h5'
         if not part.name.endswith('_x') or layout_of(root / name).startswith(_WORDS[layout]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ class Sources:
         offline (Path | None): A folder that holds them, below which they are looked for by name; nothing is downloaded.
         mirror (str | None): An address below which all of them lie by name; tried before their own addresses.
         jobs (int): Files fetched at once.
+        replace (bool): Replace files that were brought into place by hand.
         keep (bool): Keep what was downloaded after it has been unpacked.
         yes (bool): Do not ask whether the terms are agreed to.
         patience (Patience): When to give an address up.
@@ -42,6 +44,7 @@ class Sources:
     offline: Path | None = None
     mirror: str | None = None
     jobs: int = 3
+    replace: bool = False
     keep: bool = False
     yes: bool = False
     patience: Patience = field(default_factory=Patience)
@@ -66,6 +69,9 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
             published, or the content is not what the data card says.
     """
     with _only_one(root):
+        if data_set.is_by_hand(root) and not sources.replace:
+            _look_at_what_is_by_hand(data_set, root, board)
+            return False
         standings = _standings(data_set, root, board)
         todo = [part for part in data_set.parts if standings[part.name].state != COMPLETE]
         if not todo and data_set.is_inspected(root):
@@ -79,6 +85,7 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
             board.say(f'{data_set.title}\n  terms: {data_set.terms}\n  cite:  {data_set.citation}')
             if sources.offline is None and not sources.yes:
                 _ask_for_agreement()
+        data_set.begin(root)
         while todo:
             _make(data_set, todo, root, store, board)
             # Parts that are made of others which are not the same as before.
@@ -86,6 +93,19 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
         for line in data_set.inspect_once(root):
             board.say(f'{data_set.name}: {line}')
         return True
+
+
+def _look_at_what_is_by_hand(data_set: DataSet, root: Path, board: Board) -> None:
+    try:
+        lines = data_set.inspect(root)
+    except UserError as error:
+        raise UserError(
+            f'{root / data_set.folder} was brought into place by hand, and is not the whole data set.',
+            found=error,
+            remedy='move it away, or pass --replace to have its files replaced',
+        ) from error
+    for line in (*lines, 'brought into place by hand, so it is left alone; --replace makes it anew'):
+        board.say(f'{data_set.name}: {line}')
 
 
 def _standings(data_set: DataSet, root: Path, board: Board) -> dict[str, Standing]:
@@ -223,7 +243,8 @@ class _Store:
 
     def _from_folder(self, download: Download) -> Fetched:
         folder = self.sources.offline
-        path = next((p for p in sorted(folder.rglob(download.file_name)) if p.is_file()), None)
+        places = sorted(place for place, _, names in os.walk(folder) if download.file_name in names)
+        path = Path(places[0]) / download.file_name if places else None
         if path is None:
             raise UserError(
                 f'{download.file_name} is missing.',

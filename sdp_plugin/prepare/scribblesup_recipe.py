@@ -27,6 +27,7 @@ def scribblesup(card: DataCard = SCRIBBLESUP) -> DataSet:
         title=card.name,
         terms=card.terms,
         citation=card.citation,
+        folder=FOLDER,
         parts=(Part('strokes', _unpack, (card.downloads,)),),
         inspect=_inspect,
     )

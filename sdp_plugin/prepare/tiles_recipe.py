@@ -25,7 +25,7 @@ _TILE_SUFFIXES = ('.tif', '.tiff', '.png')
 def crc(card: DataCard = CRC) -> DataSet:
     """Kather's 5,000 tiles as a data set to prepare."""
     (archive,) = card.downloads
-    folder = archive.file_name.removesuffix('.zip')
+    folder = _folder_of(archive)
 
     def inspect(root: Path) -> list[str]:
         each = card.sizes['all'] // len(CLASS_FOLDERS)
@@ -45,7 +45,7 @@ def nct_crc(card: DataCard = NCT_CRC, name: str = 'nct-crc') -> DataSet:
     def inspect(root: Path) -> list[str]:
         lines = []
         for split, archive in (('train', train), ('test', test)):
-            paths = _tiles_in(root / archive.file_name.removesuffix('.zip'), card.classes, card.image_size)
+            paths = _tiles_in(root / _folder_of(archive), card.classes, card.image_size)
             if len(paths) != card.sizes[split]:
                 raise UserError(f'{split} has {len(paths):,} tiles.', looked_for=f'{card.sizes[split]:,}')
             counts = Counter(path.parent.name for path in paths)
@@ -73,12 +73,17 @@ def _of_zips(
         title=card.name,
         terms=card.terms,
         citation=card.citation,
+        folder=_folder_of(next(iter(archives.values()))),
         parts=tuple(
-            Part(part, partial(_unpack, archive.file_name.removesuffix('.zip'), tuple(class_folders)), ((archive,),))
+            Part(part, partial(_unpack, _folder_of(archive), tuple(class_folders)), ((archive,),))
             for part, archive in archives.items()
         ),
         inspect=inspect,
     )
+
+
+def _folder_of(archive: Download) -> str:
+    return archive.file_name.removesuffix('.zip')
 
 
 def _unpack(folder: str, class_folders: Sequence[str], files: Sequence[Path], output: Output) -> None:

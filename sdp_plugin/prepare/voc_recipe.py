@@ -48,6 +48,7 @@ def voc(card: DataCard = VOC_2012, train_aug_sha256: str = TRAIN_AUG_SHA256) -> 
         title=card.name,
         terms=card.terms,
         citation=card.citation,
+        folder=FOLDER,
         parts=(
             Part('images', _unpack_voc, ((images,),)),
             Part('masks', make_masks, ((masks,),), after=('images',)),

@@ -32,6 +32,7 @@ from small_published import (
 )
 
 from sdp_plugin.catalogue.crc import KatherTiles
+from sdp_plugin.catalogue.inspection import collection_of
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam
@@ -44,7 +45,9 @@ from sdp_plugin.prepare.preparation import Sources, prepare
 from sdp_plugin.prepare.progress import Board
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
+from sdp_plugin.settings import load_config
 
+ROOT = Path(__file__).parents[2]
 NAMES = ('voc', 'scribblesup', 'clicks', 'pcam', 'crc', 'nct-crc')
 
 
@@ -98,12 +101,18 @@ def place(tmp_path, server) -> Workplace:
 
 
 @pytest.fixture(scope='module')
-def wanted(tmp_path_factory, server) -> dict[str, bytes]:
-    """What an undisturbed preparation makes."""
+def prepared(tmp_path_factory, server) -> Workplace:
+    """Where all data sets were prepared, undisturbed."""
     place = Workplace(tmp_path_factory.mktemp('undisturbed'), server.url)
     assert place.prepare() == [True] * len(NAMES)
     assert set(place.states().values()) == {'complete'}
-    return place.files()
+    return place
+
+
+@pytest.fixture(scope='module')
+def wanted(prepared) -> dict[str, bytes]:
+    """What an undisturbed preparation makes."""
+    return prepared.files()
 
 
 def test_the_layout_is_what_the_configs_expect(wanted):
@@ -120,6 +129,26 @@ def test_the_layout_is_what_the_configs_expect(wanted):
     } <= names
     assert len([name for name in names if name.startswith('Kather_texture_2016_image_tiles_5000/0')]) == 24
     assert not [name for name in names if 'evil' in name or name.rpartition('/')[2].startswith('.')]
+
+
+@pytest.mark.parametrize(
+    ('config', 'lengths'),
+    [
+        ('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-masks-321x321.py', (7, 2)),
+        ('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py', (7, 2)),
+        ('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-clicks-321x321.py', (7, 2)),
+        ('pretrain/resnet34_1xb10-40k_voc12-classes-321x321_xml.py', (7, 2)),
+        ('finetune/resnet34_1xb32-100e_pcam.py', (64, 16)),
+        ('finetune/resnet34_1xb32-200e_crc.py', (24, 24)),
+        ('finetune/resnet34_1xb32-200e_nct-crc.py', (18, 9)),
+    ],
+)
+def test_the_configs_find_what_was_prepared(prepared, config, lengths):
+    cfg = load_config(ROOT / 'configs' / config)
+    for part, length in zip(('train', 'test'), lengths, strict=True):
+        dataset = cfg[f'{part}_dataloader'].dataset
+        dataset.data_root = str(prepared.root / Path(dataset.data_root).relative_to('data'))
+        assert len(collection_of(dataset).read()) == length
 
 
 def test_masks_are_merged_in_favour_of_voc(place):
@@ -413,17 +442,29 @@ def test_what_is_made_of_a_file_that_has_changed_is_made_anew_in_the_same_call(p
     assert place.states('pcam') == {'pcam': 'complete'}
 
 
-def test_data_that_was_brought_by_hand_is_looked_at(place, wanted):
+def test_data_that_was_brought_by_hand_is_looked_at_and_left_alone(place, server, wanted):
     assert place.states() == dict.fromkeys(NAMES, 'absent')
     for name, content in wanted.items():
         (place.root / name).parent.mkdir(parents=True, exist_ok=True)
         (place.root / name).write_bytes(content)
     assert place.states() == dict.fromkeys(NAMES, 'unverified')
+    server.requests.clear()
+    assert place.prepare() == [False] * len(NAMES)
+    assert server.requests == []
+    assert place.said.count('so it is left alone') == len(NAMES)
+    with pytest.raises(UserError, match='--replace'):
+        rewrite(place.data_sets['pcam'], place.root, 'contiguous', place.board)
     listed = place.root / 'VOCdevkit' / 'VOC2012' / 'ImageSets' / 'Segmentation' / 'train_aug.txt'
     listed.write_text(listed.read_text().replace('2007_000032\n', ''))
     verdict = place.check('voc')['voc']
-    assert verdict.state == 'absent'
+    assert verdict.state == 'incomplete'
     assert '2007_000032, as a public copy does' in verdict.reasons[0]
+    with pytest.raises(UserError, match='brought into place by hand, and is not the whole data set'):
+        place.prepare('voc')
+    assert '2007_000032' not in listed.read_text()
+    assert place.prepare('voc', replace=True) == [True]
+    assert place.states('voc') == {'voc': 'complete'}
+    assert place.files() == wanted
 
 
 def test_a_damaged_archive_without_digest_is_not_kept(place, server):
