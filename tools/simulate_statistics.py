@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Simulate what the report's statistics promise: coverage of the intervals, size and power of the equivalence test.
 
-The tables of docs/statistics.md come from here. Each share stands with its Monte-Carlo standard error.
+The tables of docs/statistics.md come from here. Each share stands with its Monte-Carlo standard error. How far it is
+comes on standard error, every ten seconds.
 
 examples:
   python tools/simulate_statistics.py --repetitions 500
@@ -12,11 +13,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
+from collections.abc import Iterable, Iterator
 
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.statistics.simulation.tables import TABLES
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,6 +38,24 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class Progress:
+    """Says every few seconds how far the repetitions of a row of a table are."""
+
+    def __init__(self, name: str, repetitions: int) -> None:
+        self.name, self.repetitions = name, repetitions
+        self.started = self.told = time.monotonic()
+
+    def track(self, repetitions: Iterable) -> Iterator:
+        for number, repetition in enumerate(repetitions):
+            yield repetition
+            now = time.monotonic()
+            if now - self.told >= SECONDS_BETWEEN_LINES:
+                self.told = now
+                share = (number + 1) / self.repetitions
+                line = f'{self.name}: {share:.0%} of the repetitions, {now - self.started:.0f} s so far'
+                print(line, file=sys.stderr, flush=True)
+
+
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
@@ -42,7 +65,9 @@ def main() -> None:
     for name in args.tables:
         table, share = TABLES[name]
         repetitions = round(args.repetitions * share)
-        part = f'{table(repetitions, args.seed).to_markdown()}\n{repetitions:,} repetitions a row.\n'
+        print(f'{name}: {repetitions:,} repetitions a row', file=sys.stderr, flush=True)
+        track = Progress(name, repetitions).track
+        part = f'{table(repetitions, args.seed, track).to_markdown()}\n{repetitions:,} repetitions a row.\n'
         parts.append(part)
         print(part, flush=True)
     if args.out:

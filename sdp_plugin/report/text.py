@@ -10,6 +10,8 @@ from dataclasses import fields, is_dataclass
 from itertools import groupby
 from typing import Any
 
+from tabulate import tabulate
+
 from sdp_plugin.files import CsvWriter
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import Entry, Report, label_of
@@ -159,9 +161,8 @@ def _markdown_table(report: Report, metric: str) -> str:
             if any(entries):
                 cells = [_markdown_cell(report, entry, metric) for entry in entries]
                 rows.append([_joined(variant, row.label), *cells])
-    lines = [f'| {" | ".join([markdown_text(row[0]), *row[1:]])} |' for row in rows[1:]]
-    head = f'| {" | ".join(map(markdown_text, rows[0]))} |'
-    return '\n'.join([head, '|---' * len(rows[0]) + '|', *lines])
+    rows = [[markdown_text(first), *rest] for first, *rest in rows]
+    return tabulate(rows[1:], list(map(markdown_text, rows[0])), tablefmt='github', disable_numparse=True)
 
 
 def _markdown_cell(report: Report, entry: Entry | None, metric: str) -> str:

@@ -68,7 +68,7 @@ def test_a_single_run_has_no_deviation(record):
 
 
 def test_markdown_table_has_a_row_an_initialisation(report):
-    lines = to_markdown(report).splitlines()
+    lines = [re.sub(' +', ' ', line) for line in to_markdown(report).splitlines()]
     start = lines.index('| Initialisation | CRC 12 | CRC 25 | CRC 50 | PCam 1,000 | PCam 2,000 | PCam 3,000 |')
     assert [line.split(' | ')[0] for line in lines[start + 2 : start + 6]] == [f'| {n}' for n in report.initialisations]
     assert all(line.count(' | ') == 6 for line in lines[start + 2 : start + 6])

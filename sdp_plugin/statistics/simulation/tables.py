@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from tabulate import tabulate
 
 from sdp_plugin.statistics.intervals import (
     Interval,
@@ -34,6 +35,9 @@ from sdp_plugin.statistics.simulation.models import (
     paired_runs,
     skewed_runs,
 )
+
+Track = Callable[[Iterable], Iterable]
+"""Wraps the repetitions of a row, to tell how far they are."""
 
 FOLD_RATIO = ratio_of_equal_folds(RUNS)
 # 1 / folds, for which the corrected variance is made: test / (test + train).
@@ -100,8 +104,8 @@ class Table:
 
     def to_markdown(self) -> str:
         """The title and the table, ending in a line feed."""
-        lines = [self.head, ('---',) * len(self.head), *self.rows]
-        return f'{self.title}\n\n' + ''.join(f'| {" | ".join(map(_text, line))} |\n' for line in lines)
+        rows = [list(map(_text, row)) for row in self.rows]
+        return f'{self.title}\n\n{tabulate(rows, self.head, tablefmt="github", disable_numparse=True)}\n'
 
 
 def coverage(samples: Iterable[np.ndarray], truth: float, interval: Callable[[np.ndarray], Interval]) -> Coverage:
@@ -116,7 +120,7 @@ def equivalence(tests: Sequence[PairedTest], error_rate: float = 0.05) -> Share:
     return Share(sum(test.equivalence_p <= error_rate for test in tests), len(tests))
 
 
-def table_of_runs(repetitions: int, seed: int = 0) -> Table:
+def table_of_runs(repetitions: int, seed: int = 0, track: Track = iter) -> Table:
     """Coverage of the intervals over independent runs."""
     generator = np.random.default_rng(seed)
     methods = {
@@ -129,24 +133,24 @@ def table_of_runs(repetitions: int, seed: int = 0) -> Table:
         for runs in (5, RUNS):
             samples = draw(generator, repetitions, runs)
             for method, interval in methods.items():
-                covered = coverage(samples, ACCURACY, interval)
+                covered = coverage(track(samples), ACCURACY, interval)
                 rows.append((name, runs, method, covered.share, covered.half_width))
     title = f'Independent runs with a standard deviation of {SD:g} points: coverage of the 95 % interval of the mean.'
     return Table(title, ('runs are', 'n', 'interval', 'coverage, %', 'half width'), rows)
 
 
-def table_of_folds(repetitions: int, seed: int = 0) -> Table:
+def table_of_folds(repetitions: int, seed: int = 0, track: Track = iter) -> Table:
     """Coverage of the intervals over ten folds with a given correlation."""
     generator = np.random.default_rng(seed)
     rows = []
     for correlation in (0.0, FOLD_CORRELATION, 0.2, 0.3):
         samples = correlated_folds(generator, repetitions, RUNS, correlation)
-        rows.append((f'{correlation:g}', *_uncorrected_and_corrected(samples, ACCURACY)))
+        rows.append((f'{correlation:g}', *_uncorrected_and_corrected(samples, ACCURACY, track)))
     title = 'Ten folds, each two with the same correlation: coverage of the 95 % interval of the mean.'
     return Table(title, ('correlation', *UNCORRECTED_AND_CORRECTED), rows)
 
 
-def table_of_cross_validation(repetitions: int, seed: int = 0) -> Table:
+def table_of_cross_validation(repetitions: int, seed: int = 0, track: Track = iter) -> Table:
     """Coverage of the intervals over the folds of real cross-validations of a small learner."""
     generator = np.random.default_rng(seed)
     rows = []
@@ -155,7 +159,7 @@ def table_of_cross_validation(repetitions: int, seed: int = 0) -> Table:
             samples = cross_validated_accuracies(generator, repetitions, repeats, examples)
             correlation = mean_correlation(samples)
             # The truth is not known but by its mean over all repetitions, which is as exact as the coverage is.
-            covered = _uncorrected_and_corrected(samples, float(samples.mean()))
+            covered = _uncorrected_and_corrected(samples, float(samples.mean()), track)
             rows.append((f'{repeats} x {RUNS}', f'{examples} a class', correlation, *covered))
     title = (
         'Cross-validation of a nearest-mean classifier, 8 classes of 50, ten folds: coverage of the 95 % interval of '
@@ -164,7 +168,9 @@ def table_of_cross_validation(repetitions: int, seed: int = 0) -> Table:
     return Table(title, ('repeats x folds', 'labelled', 'correlation of folds', *UNCORRECTED_AND_CORRECTED), rows)
 
 
-def table_of_images(repetitions: int, seed: int = 0, sizes: Sequence[int] = (300, 2000, 32768)) -> Table:
+def table_of_images(
+    repetitions: int, seed: int = 0, track: Track = iter, sizes: Sequence[int] = (300, 2000, 32768)
+) -> Table:
     """Coverage of the intervals over runs and test images."""
     generator = np.random.default_rng(seed)
     rows = []
@@ -174,7 +180,7 @@ def table_of_images(repetitions: int, seed: int = 0, sizes: Sequence[int] = (300
             both, alone = zip(
                 *(
                     (over_both(sample), t_interval(100 * sample.mean(axis=1)))
-                    for sample in (crossed_runs(generator, runs, images) for _ in range(repetitions))
+                    for sample in (crossed_runs(generator, runs, images) for _ in track(range(repetitions)))
                 ),
                 strict=True,
             )
@@ -185,7 +191,7 @@ def table_of_images(repetitions: int, seed: int = 0, sizes: Sequence[int] = (300
     return Table(title, head, rows)
 
 
-def table_of_equivalence(repetitions: int, seed: int = 0) -> Table:
+def table_of_equivalence(repetitions: int, seed: int = 0, track: Track = iter) -> Table:
     """Size and power of the equivalence tests at the paper's standard deviations."""
     generator = np.random.default_rng(seed)
     rows = []
@@ -197,8 +203,10 @@ def table_of_equivalence(repetitions: int, seed: int = 0) -> Table:
             at_margin, equal = (
                 [
                     compare_paired(*pair, margin=margin, test_train_ratio=FOLD_RATIO if folds else None)
-                    for pair in paired_runs(
-                        generator, repetitions, difference, sds, correlation, FOLD_CORRELATION if folds else 0.0
+                    for pair in track(
+                        paired_runs(
+                            generator, repetitions, difference, sds, correlation, FOLD_CORRELATION if folds else 0.0
+                        )
                     )
                 ]
                 for difference in (margin, 0.0)
@@ -233,9 +241,9 @@ TABLES = {
 }
 
 
-def _uncorrected_and_corrected(samples: np.ndarray, truth: float) -> tuple[Share, float, Share, float]:
-    uncorrected = coverage(samples, truth, t_interval)
-    corrected = coverage(samples, truth, partial(corrected_interval, test_train_ratio=FOLD_RATIO))
+def _uncorrected_and_corrected(samples: np.ndarray, truth: float, track: Track) -> tuple[Share, float, Share, float]:
+    uncorrected = coverage(track(samples), truth, t_interval)
+    corrected = coverage(track(samples), truth, partial(corrected_interval, test_train_ratio=FOLD_RATIO))
     return uncorrected.share, uncorrected.half_width, corrected.share, corrected.half_width
 
 
