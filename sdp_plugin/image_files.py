@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import stat
-from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import read_regular_file
 
 # Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
 MAX_PIXELS = 2**26
@@ -37,7 +36,7 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
         UserError: The file is missing, cannot be read, is no regular file, is truncated or no image, is larger than
             allowed, has transparent pixels, or more than 8 bits a channel.
     """
-    data = _bytes_of(Path(path))
+    data = _bytes_of(path)
     try:
         _look_at_header(data, path, max_pixels)
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
@@ -58,20 +57,15 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
     return image
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: str | os.PathLike) -> bytes:
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise UserError('An image is no regular file.', found=path)
-        if status.st_size > _MAX_BYTES:
-            raise UserError('An image file is too large.', looked_for=f'at most {_MAX_BYTES:,} bytes', found=path)
-        return path.read_bytes()
+        return read_regular_file(path, _MAX_BYTES)
     except FileNotFoundError as error:
         raise UserError(
             'An image is missing.', looked_for=path, remedy='check data_root and that the data set is complete'
         ) from error
-    except OSError as error:
-        raise UserError('An image cannot be read.', found=error) from error
+    except (OSError, ValueError) as error:
+        raise UserError('An image cannot be read.', found=f'{path}: {error}') from error
 
 
 def _look_at_header(data: bytes, path: str | os.PathLike, max_pixels: int) -> None:

@@ -19,6 +19,7 @@ from sdp_plugin.catalogue.folds import check_fold, grouped_folds, stratified_fol
 from sdp_plugin.catalogue.subsets import check_seed
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import is_hidden
 from sdp_plugin.image_files import read_image
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff'})
@@ -246,7 +247,7 @@ def class_folders_in(data_root: str | Path) -> list[str]:
 
 def is_tile(name: str) -> bool:
     """Whether a file of this name is a tile: an image that is not hidden, as ``._tile.png`` of macOS is."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith('.')
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not is_hidden(name)
 
 
 def _utf8(name: str, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from sdp_plugin.catalogue.downloads import (
 )
 from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import read_regular_file
 from sdp_plugin.image_files import read_image
 
 VOC_CLASSES = (
@@ -90,6 +92,8 @@ CLICKS = DataCard(
         'class of the full mask.',
     ),
 )
+
+_MAX_BYTES_OF_LIST = 2**26  # five million ids
 
 # What a folder of data_prefix adds to an image's record, and the suffix of its files.
 FILES_OF_AN_IMAGE: Mapping[str, str] = MappingProxyType(
@@ -210,15 +214,16 @@ def read_id_list(path: str | Path) -> list[str]:
     Raises:
         UserError: If the file is missing, empty, no text, or names an id twice.
     """
-    path = Path(path)
-    if not path.is_file():
+    try:
+        lines = read_regular_file(path, _MAX_BYTES_OF_LIST).decode('utf-8-sig').splitlines()
+    except FileNotFoundError as error:
         raise UserError(
             'The list of image ids is missing.', looked_for=path, remedy='python tools/prepare_data.py voc makes it'
-        )
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError('The list of image ids is no text file.', found=f'{path}: {error}') from error
+    except (OSError, ValueError) as error:
+        raise UserError('The list of image ids cannot be read.', found=f'{path}: {error}') from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise UserError('The list of image ids is empty.', looked_for='one id a line', found=path)
@@ -231,7 +236,7 @@ def read_id_list(path: str | Path) -> list[str]:
             remedy='use a list of bare ids, as in ImageSets/Segmentation',
         )
     if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
+        twice = next(i for i, count in Counter(ids).items() if count > 1)
         raise UserError('The list of image ids names an id twice.', found=f'{twice} in {path}')
     return ids
 

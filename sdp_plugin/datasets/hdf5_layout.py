@@ -59,7 +59,7 @@ def layout_of(images: h5py.Dataset) -> Layout:
     """How an array of images is stored, from the file's own properties.
 
     Args:
-        images (h5py.Dataset): uint8 of shape (N, H, W, 3).
+        images (h5py.Dataset): uint8 of shape (N, H, W, 3), every chunk of which was written.
     """
     return Layout(
         num_images=images.shape[0],
@@ -79,7 +79,7 @@ def _filters_of(images: h5py.Dataset) -> str:
 def _offsets_of(images: h5py.Dataset) -> np.ndarray | None:
     image_bytes = int(np.prod(images.shape[1:]))
     if images.chunks is None:
-        # None also for arrays in other files, or of which nothing was ever written.
+        # None for arrays so small that they lie in the file's header.
         start = images.id.get_offset()
         offsets = None if start is None else start + image_bytes * np.arange(len(images), dtype=np.int64)
     elif images.chunks[1:] == images.shape[1:] and not _filters_of(images):
@@ -91,15 +91,13 @@ def _offsets_of(images: h5py.Dataset) -> np.ndarray | None:
     return offsets
 
 
-def _offsets_in_chunks(images: h5py.Dataset, image_bytes: int) -> np.ndarray | None:
+def _offsets_in_chunks(images: h5py.Dataset, image_bytes: int) -> np.ndarray:
     num_images, images_a_chunk = len(images), images.chunks[0]
-    starts = np.full(-(-num_images // images_a_chunk), -1, dtype=np.int64)
+    starts = np.empty(-(-num_images // images_a_chunk), dtype=np.int64)
 
     def note(chunk: h5py.h5d.StoreInfo) -> None:
         starts[chunk.chunk_offset[0] // images_a_chunk] = chunk.byte_offset
 
     images.id.chunk_iter(note)
-    if (starts < 0).any():  # a chunk that was never written
-        return None
     chunk, within = np.divmod(np.arange(num_images, dtype=np.int64), images_a_chunk)
     return starts[chunk] + within * image_bytes

@@ -88,13 +88,6 @@ def test_maps_a_file_that_begins_with_something_else(written, images):
     np.testing.assert_array_equal(open_images(path).read(INDICES), images[INDICES])
 
 
-@pytest.mark.parametrize('options', [dict(), dict(chunks=(1, *SHAPE))])
-def test_images_that_were_never_written_are_black(tmp_path, options):
-    with h5py.File(tmp_path / 'images.h5', 'w') as file:
-        file.create_dataset('x', (NUM, *SHAPE), np.uint8, **options)
-    assert not open_images(tmp_path / 'images.h5').read(INDICES).any()
-
-
 @pytest.mark.parametrize(
     ('indices', 'rows'), [([0], 1), ([0, 7, 1], 1), ([0, 8], 2), ([16, 0, 17, 1], 2), (range(NUM), 7)]
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmseg.registry import DATASETS
 from mmseg.utils import register_all_modules
 
@@ -76,6 +79,26 @@ def test_an_id_without_its_file(root, folder, kind):
     next((root / folder).glob('*39*')).unlink()
     with pytest.raises(UserError, match=rf'(?s)1 of 3 images .* have no {kind} file.*2007_000039'):
         build(root)
+
+
+@given(content=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode('utf-8', 'ignore')))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_any_file_is_a_list_or_one_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / 'any list.txt'
+    path.write_bytes(content)
+    try:
+        ids = read_id_list(path)
+    except UserError:
+        return
+    assert ids
+    assert len(set(ids)) == len(ids)
+    assert not any('/' in image_id or image_id != image_id.strip() for image_id in ids)
+
+
+def test_a_list_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'list.txt')
+    with pytest.raises(UserError, match='no regular file'):
+        read_id_list(tmp_path / 'list.txt')
 
 
 @pytest.mark.parametrize('content', [b'\xef\xbb\xbfa\nb\n', b'a\r\nb', b'\n a \n\nb\n'])

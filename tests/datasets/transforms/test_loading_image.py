@@ -69,7 +69,7 @@ STRANGE = {
     'a bomb.png': (as_pixels(np.broadcast_to(np.uint8(0), (9_000, 9_000))), 'too many pixels(.|\n)*9,000 x 9,000'),
     'a bomb.jpg': (as_pixels(np.broadcast_to(np.uint8(0), (9_000, 9_001))), 'too many pixels(.|\n)*9,001 x 9,000'),
     'a pipe.png': (os.mkfifo, 'no regular file'),
-    'a folder.png': (os.mkdir, 'no regular file'),
+    'a folder.png': (os.mkdir, 'cannot be read(.|\n)*directory'),
 }
 
 
