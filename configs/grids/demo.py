@@ -18,15 +18,15 @@ datasets = {
     'PCam':
     dict(
         config='finetune/resnet18_1xb32-100e_pcam.py',
-        examples_per_class=[80],
+        examples_per_class=[40],
         repeats=2,
-        probes=dict(examples_per_class=[10, 80], repeats=100),
-        options=dict(data_root='work_dirs/demo/data/pcam', max_epochs=5)),
+        probes=dict(examples_per_class=[10, 40], repeats=100),
+        options=dict(data_root='work_dirs/demo/data/pcam', max_epochs=4)),
     'CRC':
     dict(
         config='finetune/resnet18_1xb32-200e_crc.py',
         examples_per_class=[],  # probes alone
         folds=4,
-        probes=dict(examples_per_class=[3, 6], repeats=10),
+        probes=dict(examples_per_class=[3, 6], repeats=5),
         options=dict(data_root='work_dirs/demo/data/Kather_texture_2016_image_tiles_5000', max_epochs=5, input_size=96))
 }
