@@ -63,6 +63,8 @@ def test_a_missing_image_is_named(clicks, tmp_path):
         clicks_as_scribbles(clicks, ['c'], tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.real_data
 def test_the_published_clicks_agree_with_the_masks(real_data):
     voc = real_data / 'VOCdevkit' / 'VOC2012'
     files = [real_data / 'clicks' / name for name in ('background_from_scribbles.json', 'whats_the_point.json')]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
 from small_published import zip_of
 
 from sdp_plugin.catalogue.crc import CLASS_FOLDERS, CRC, GROUP_PATTERNS
@@ -12,6 +13,7 @@ from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.tiles_recipe import crc
 
 
+@pytest.mark.real_data
 def test_every_official_name_is_unpacked(real_data, tmp_path):
     lines = (real_data / 'crc-5000-file-names.txt').read_text().split()
     names = [line for line in lines if line.endswith('.tif')]

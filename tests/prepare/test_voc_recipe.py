@@ -21,6 +21,7 @@ def lists(real_data) -> dict[str, list[str]]:
     return {name: (real_data / 'voc2012-lists' / f'{name}.txt').read_text().split() for name in ('train_aug', 'val')}
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize('seed', range(3))
 def test_the_derived_list_is_the_reference_however_its_parts_overlap(lists, seed):
     """Which of the ids are VOC's and which SBD's is drawn here; in fact SBD also has images of VOC's val."""
@@ -35,6 +36,7 @@ def test_the_derived_list_is_the_reference_however_its_parts_overlap(lists, seed
     check_train_aug(derived, TRAIN_AUG_SHA256, 'its parts')
 
 
+@pytest.mark.real_data
 def test_another_list_is_refused(lists):
     ids = lists['train_aug']
     with pytest.raises(UserError, match='10,581 ids; it lacks 2007_000032, as a public copy does'):
