@@ -38,10 +38,9 @@ def array_of(file: h5py.File, name: str) -> h5py.Dataset:
     path = Path(file.filename)
     with reading(path):
         array = file.get(name)
+        names = ', '.join(file) or 'nothing'
     if not isinstance(array, h5py.Dataset):
-        raise UserError(
-            f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=', '.join(file) or 'nothing'
-        )
+        raise UserError(f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=names)
     if missing := _missing_of(array, file):
         raise UserError(
             f'The array "{name}" is not in its file, or not all of it.',
@@ -96,7 +95,10 @@ def reading(path: Path, where: str = '') -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except UserError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        # h5py says in many ways that a file is damaged.
         raise UserError(
             'A file is no HDF5 file, or not all of it.',
             looked_for='a complete HDF5 file',

@@ -22,7 +22,7 @@ FLOORS = (
     ('scribbles', 'catalogue'),
     ('shipped',),
     ('settings', 'step_progress', 'checkpoints', 'image_files'),
-    ('registry', 'transfer', 'hardware', 'files', 'hdf5', 'command_line', 'openmmlab'),
+    ('registry', 'transfer', 'hardware', 'files', 'records', 'hdf5', 'command_line', 'openmmlab'),
     ('errors',),
     ('__init__',),
 )

@@ -47,12 +47,13 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
             class or function outside the fixed table (see :mod:`sdp_plugin.checkpoints.unpickling`).
     """
     path = Path(path).expanduser()
-    _check_is_checkpoint_file(path)
+    _check_is_file(path)
     try:
         # Places alone, of all that torch.load takes.
         device = map_location if isinstance(map_location, (str, torch.device)) else 'cpu'
         if path.suffix == SAFETENSORS:
             return _load_safetensors(path, device)
+        _check_is_no_program(path)
         if trusted:
             if zipfile.is_zipfile(path):
                 check_archive(path)
@@ -257,7 +258,7 @@ def load_from_file(filename: str, map_location: Any = None, **_: Any) -> dict:
     return checkpoint
 
 
-def _check_is_checkpoint_file(path: Path) -> None:
+def _check_is_file(path: Path) -> None:
     if not path.is_file():
         raise UserError(
             'There is no such checkpoint.',
@@ -265,6 +266,9 @@ def _check_is_checkpoint_file(path: Path) -> None:
             found='a folder' if path.is_dir() else 'nothing',
             remedy='name a .pth file; training writes them to its --work-dir',
         )
+
+
+def _check_is_no_program(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""What checkpoints say in words, as typed records: each field is checked, and a wrong one is named."""
+"""What checkpoints say in words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import Record, as_record
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Side = Annotated[int, Field(ge=1, le=2**14)]
 
 
-class ModelCard(BaseModel):
+class ModelCard(Record):
     """What it takes to apply a classifier to new images.
 
     Args:
@@ -24,8 +25,6 @@ class ModelCard(BaseModel):
         input_size (tuple[int, int]): Height and width of the tiles that it was tested on, in pixels.
         mpp (float | None): Micrometres a pixel of these tiles.
     """
-
-    model_config = ConfigDict(extra='ignore', frozen=True)
 
     classes: Annotated[tuple[Name, ...], Len(1, 10_000)]
     input_size: tuple[Side, Side]
@@ -55,25 +54,4 @@ def model_card_of(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> Mod
             found='a checkpoint without one',
             remedy='name a checkpoint of tools/train.py configs/finetune/...',
         )
-    try:
-        return ModelCard.model_validate(card)
-    except ValidationError as error:
-        raise invalid_record(error, f"meta['model_card'] of {path}") from None
-
-
-def invalid_record(error: ValidationError, where: str) -> UserError:
-    """The fields that are not as they have to be, in one error.
-
-    Args:
-        error (ValidationError): Of pydantic.
-        where (str): The file, and the part of it.
-    """
-    fields = [
-        f'{".".join(map(str, fault["loc"])) or "it"}: {fault["msg"]} ({fault["input"]!r:.60})'
-        for fault in error.errors(include_url=False, include_context=False)
-    ]
-    return UserError(
-        f'{where} is not as it has to be.',
-        found='\n              '.join(fields[:8]),
-        remedy='the file was written by something else, or is damaged: fetch or write it again',
-    )
+    return as_record(ModelCard, card, f"meta['model_card'] of {path}")

@@ -91,7 +91,7 @@ def drawn_areas(path: str | Path, shape: tuple[int, int], scale: int) -> np.ndar
 def _polygons(path: Path) -> list[list[np.ndarray]]:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'{path} cannot be read as GeoJSON.', found=error) from None
     features = content.get('features', [content]) if isinstance(content, dict) else content
     found = []

@@ -47,8 +47,10 @@ def read_index_png(path: str | os.PathLike, file_ignore_index: int = 255, ignore
             stored = np.array(image)
     except UnidentifiedImageError:
         raise UserError(f'{path} is no whole PNG', found=f'a file that begins with {data[:8]!r}') from None
-    # Pillow raises SyntaxError for a broken PNG chunk.
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UserError:
+        raise
+    # Pillow raises whatever its parsing of a broken chunk stumbles over.
+    except Exception as error:
         raise UserError(f'{path} is no whole PNG', found=error) from None
     unlabelled = stored == file_ignore_index
     if file_ignore_index != ignore_index and (stored == ignore_index).any():

@@ -11,10 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import Record, as_record
 from sdp_plugin.scribbles.formats.reading import (
     MAX_PIXELS,
     ImageAnnotation,
@@ -24,6 +27,31 @@ from sdp_plugin.scribbles.formats.reading import (
     whole_number,
 )
 from sdp_plugin.scribbles.formats.scribblesup import TAG_ALIASES
+
+
+class _Value(Record):
+    format: str | None = None
+    brushlabels: list[str] | None = None
+    rle: list[Annotated[int, Field(ge=0, le=255)]] | None = None
+
+
+class _Region(Record):
+    type: str | None = None
+    original_width: Annotated[int, Field(ge=1)] | None = None
+    original_height: Annotated[int, Field(ge=1)] | None = None
+    value: _Value | None = None
+
+
+class _Annotation(Record):
+    was_cancelled: bool | None = None
+    result: list[_Region] | None = None
+
+
+class _Task(Record):
+    id: int | str | None = None
+    data: dict[str, Any] = {}
+    annotations: list[_Annotation]
+
 
 _UNLABELLED = 255
 # The brush's soft edge counts from half opacity on.
@@ -50,42 +78,42 @@ def read_label_studio(
             the image, or a label is unknown.
     """
     path = Path(path)
-    tasks = read_json(path)
-    if not isinstance(tasks, list) or not all(isinstance(t, dict) and 'annotations' in t for t in tasks):
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(task, dict) and 'annotations' in task for task in content):
         raise UserError(
             f'{path} is no Label Studio export',
             looked_for='a list of tasks with "annotations"',
             remedy='export the project as "JSON"',
         )
+    tasks = as_record(list[_Task], content, path)
     classes = {name: index for index, name in enumerate(class_names)}
     annotations = (_read_task(path, number, task, classes, unknown_tag) for number, task in enumerate(tasks))
     return [annotation for annotation in annotations if annotation is not None]
 
 
 def _read_task(
-    path: Path, number: int, task: dict, classes: dict[str, int], unknown_tag: str
+    path: Path, number: int, task: _Task, classes: dict[str, int], unknown_tag: str
 ) -> ImageAnnotation | None:
-    done = [a for a in task['annotations'] if isinstance(a, dict) and not a.get('was_cancelled')]
-    results = [result for a in done[:1] for result in a.get('result') or [] if isinstance(result, dict)]
+    done = [annotation for annotation in task.annotations if not annotation.was_cancelled]
+    regions = [region for annotation in done[:1] for region in annotation.result or ()]
     left_out = Counter({'further annotation(s) of the task': len(done) - 1} if len(done) > 1 else {})
     mask = None
-    for result in results:
-        value = result.get('value')
-        labels = value.get('brushlabels') if isinstance(value, dict) else None
-        if not labels or value.get('format') != 'rle':
-            left_out[f'{result.get("type")} region(s)'] += 1
+    for region in regions:
+        value = region.value
+        if value is None or not value.brushlabels or value.format != 'rle':
+            left_out[f'{region.type} region(s)'] += 1
             continue
-        class_index = class_index_of(path, str(labels[0]), classes, unknown_tag, TAG_ALIASES)
+        class_index = class_index_of(path, value.brushlabels[0], classes, unknown_tag, TAG_ALIASES)
         if class_index is None:
             left_out['stroke(s) of unknown class'] += 1
             continue
-        width = whole_number(path, f'width of the image of task {number}', result.get('original_width'))
-        height = whole_number(path, f'height of the image of task {number}', result.get('original_height'))
+        width = whole_number(path, f'width of the image of task {number}', region.original_width)
+        height = whole_number(path, f'height of the image of task {number}', region.original_height)
         if mask is None:
             mask = _empty_mask(path, number, width, height)
-        alpha = _decode(path, number, value.get('rle'), (height, width, 4))[..., 3]
-        if alpha.shape != mask.shape:
+        if mask.shape != (height, width):
             raise UserError(f'{path}: the regions of task {number} are of different image sizes')
+        alpha = _decode(path, number, value.rle or [], (height, width, 4))[..., 3]
         mask[alpha >= _LEAST_ALPHA] = class_index
     if mask is None:
         return None
@@ -100,14 +128,14 @@ def _empty_mask(path: Path, number: int, width: int, height: int) -> np.ndarray:
     return np.full((height, width), _UNLABELLED, np.uint8)
 
 
-def _image_id(task: dict, number: int) -> str:
-    data = task.get('data') if isinstance(task.get('data'), dict) else {}
+def _image_id(task: _Task, number: int) -> str:
+    data = task.data
     # The key is the user's choice; Label Studio puts "<8 hex digits>-" before uploaded files' names, which stays.
     names = [str(value) for value in data.values() if isinstance(value, str)]
-    return stem(str(data.get('image') or (names[0] if names else f'task_{task.get("id", number)}')))
+    return stem(str(data.get('image') or (names[0] if names else f'task_{number if task.id is None else task.id}')))
 
 
-def _decode(path: Path, number: int, code: object, shape: tuple[int, int, int]) -> np.ndarray:
+def _decode(path: Path, number: int, code: list[int], shape: tuple[int, int, int]) -> np.ndarray:
     size = int(np.prod(shape))
     try:
         bits = np.unpackbits(np.array(code, dtype=np.uint8))

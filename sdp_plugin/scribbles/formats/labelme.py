@@ -61,7 +61,7 @@ def read_labelme(path: str | os.PathLike, class_names: Sequence[str], unknown_ta
         if not isinstance(shape, dict):
             raise UserError(f'{path} holds a shape that is no object', found=repr(shape)[:80])
         kind = shape.get('shape_type', 'polygon')
-        if kind not in _STROKE_SHAPES:
+        if not isinstance(kind, str) or kind not in _STROKE_SHAPES:
             left_out[f'{kind} shape(s)'] += 1
             continue
         class_index = class_index_of(path, str(shape.get('label')), classes, unknown_tag, TAG_ALIASES)

@@ -69,7 +69,7 @@ def read_qupath(
     for feature in _features(path):
         geometry = feature.get('geometry')
         kind = geometry.get('type') if isinstance(geometry, dict) else None
-        if kind not in _LINES:
+        if not isinstance(kind, str) or kind not in _LINES:
             left_out[f'{kind} feature(s)'] += 1
             continue
         class_index = class_index_of(path, _classification(feature), classes, unknown_tag, TAG_ALIASES)
@@ -77,13 +77,16 @@ def read_qupath(
             left_out['stroke(s) of unknown class'] += 1
             continue
         try:
-            lines = [np.asarray(line, dtype=np.float64)[:, :2] for line in _LINES[kind](geometry.get('coordinates'))]
-        except (TypeError, ValueError, IndexError):
+            lines = [
+                (np.asarray(line, dtype=np.float64)[:, :2] - offset) * scale - _CORNER
+                for line in _LINES[kind](geometry.get('coordinates'))
+            ]
+        except (TypeError, ValueError, IndexError, OverflowError):
             raise UserError(
                 f'{path} holds a {kind} whose coordinates are no list of positions',
                 found=repr(geometry.get('coordinates'))[:80],
             ) from None
-        strokes += [make_stroke(path, (line - offset) * scale - _CORNER, class_index) for line in lines]
+        strokes += [make_stroke(path, line, class_index) for line in lines]
     scribbles = make_scribble_set(path, strokes, *image_size)
     return ImageAnnotation(stem(path.name), scribbles, report_left_out(path, len(strokes), left_out))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,13 +13,16 @@ import numpy as np
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from sdp_plugin import records
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import read_regular_file
+from sdp_plugin.records import limit
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 
 # Far above what people draw (ScribbleSup's files hold some hundred points in 30 kB), far below what exhausts a worker.
-MAX_BYTES = 64 * 2**20
-MAX_POINTS = 200_000
-MAX_PIXELS = 2**28
+MAX_BYTES = limit('SDP_MAX_ANNOTATION_BYTES', 64 * 2**20)
+MAX_POINTS = limit('SDP_MAX_ANNOTATION_POINTS', 200_000)
+MAX_PIXELS = limit('SDP_MAX_ANNOTATION_PIXELS', 2**28)
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,17 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     """
     path = Path(path)
     try:
-        with path.open('rb') as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular_file(path, MAX_BYTES)
     except FileNotFoundError:
         raise UserError(f'{path} does not exist', remedy='check the folder and the suffix of the scribbles') from None
     except OSError as error:
         raise UserError(f'{path} cannot be read', found=error.strerror) from None
+    except ValueError as error:
+        raise UserError(
+            f'{path} is no annotation', found=error, remedy='a larger one needs a larger SDP_MAX_ANNOTATION_BYTES'
+        ) from None
     if not content:
         raise UserError(f'{path} is empty')
-    if len(content) > MAX_BYTES:
-        raise UserError(f'{path} is too large for an annotation', looked_for=f'at most {MAX_BYTES >> 20} MiB')
     return content
 
 
@@ -78,7 +81,10 @@ def make_scribble_set(path: str | os.PathLike, strokes: Iterable[Stroke], width:
     points = sum(len(stroke.points) for stroke in strokes)
     if points > MAX_POINTS:
         raise UserError(
-            f'{path} holds too many points to be drawn by hand', looked_for=f'at most {MAX_POINTS}', found=points
+            f'{path} holds too many points to be drawn by hand',
+            looked_for=f'at most {MAX_POINTS}',
+            found=points,
+            remedy='if they are right, set a larger SDP_MAX_ANNOTATION_POINTS',
         )
     return ScribbleSet(strokes, width, height)
 
@@ -130,12 +136,7 @@ def parse_xml(path: str | os.PathLike, data: bytes) -> Element:
 
 def read_json(path: str | os.PathLike) -> object:
     """The content of a JSON file; UserError where it is not JSON."""
-    try:
-        return json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
-        raise UserError(
-            f'{path} is no JSON', found=error, remedy='the file may be cut off: fetch or export it again'
-        ) from None
+    return records.read_json(read_bytes(path), path)
 
 
 def whole_number(path: str | os.PathLike, what: str, value: object) -> int:

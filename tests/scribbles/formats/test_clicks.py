@@ -44,7 +44,7 @@ def test_a_click_is_a_stroke_of_one_point(tmp_path):
         ({'2007_000032': [{'x': 1, 'y': 2, 'cls': '3'}]}, '0 to 20'),
         ({'2007_000032': [{'x': 'one', 'y': 2, 'cls': 3}]}, 'cannot be drawn'),
         ({'2007_000032': [{'x': None, 'y': 2, 'cls': 3}]}, 'cannot be drawn'),
-        ('{"2007_000032": [{"x": NaN, "y": 2, "cls": 3}]}', 'not a number'),
+        ('{"2007_000032": [{"x": NaN, "y": 2, "cls": 3}]}', 'no JSON'),
     ],
 )
 def test_every_fault_is_one_error_that_names_the_file(tmp_path, content, word):

@@ -240,7 +240,7 @@ HOSTILE = {
         'other JSON': ('[1, 2]', 'no labelme'),
         'no width': (LABELME.replace('imageWidth', 'w'), 'imageWidth'),
         'width in words': (LABELME.replace('"imageWidth": 80', '"imageWidth": "wide"'), 'imageWidth'),
-        'NaN': (LABELME.replace('10.5, 20.5', 'NaN, 20.5'), 'cannot be drawn'),
+        'NaN': (LABELME.replace('10.5, 20.5', 'NaN, 20.5'), 'no JSON'),
         'far away': (LABELME.replace('10.5, 20.5', '1e300, 20.5'), 'cannot be drawn'),
         'points in words': (LABELME.replace('[10.5, 20.5]', '"here"'), 'cannot be drawn'),
         'shape of another kind': ('{"shapes": [3], "imageWidth": 3, "imageHeight": 3}', 'no object'),
@@ -266,7 +266,7 @@ HOSTILE = {
         'coordinates in words': (QUPATH.replace('[1000.5, 2000.5]', '"here"'), 'no list of positions'),
         'coordinates of one number': (QUPATH.replace('[1000.5, 2000.5]', '[1000.5]'), 'no list of positions'),
         'no coordinates': (QUPATH.replace('"coordinates": [[1000', '"x": [[1000'), 'no list of positions'),
-        'NaN': (QUPATH.replace('1000.5', 'NaN'), 'cannot be drawn'),
+        'NaN': (QUPATH.replace('1000.5', 'NaN'), 'no JSON'),
         'polygons only': (QUPATH.replace('LineString', 'Polygon'), 'holds no strokes'),
     },
     'label_studio': {
