@@ -19,9 +19,9 @@ datasets = {
     dict(
         config='finetune/resnet18_1xb32-100e_pcam.py',
         examples_per_class=[40],
-        repeats=2,
+        repeats=3,
         probes=dict(examples_per_class=[10, 40], repeats=100),
-        options=dict(data_root='work_dirs/demo/data/pcam', max_epochs=4)),
+        options=dict(data_root='work_dirs/demo/data/pcam', max_epochs=3)),
     'CRC':
     dict(
         config='finetune/resnet18_1xb32-200e_crc.py',
