@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -130,7 +131,11 @@ def _published(table: RunTable, metric: str) -> PublishedTable | None:
 
 
 def _columns(table: RunTable, published: PublishedTable | None) -> tuple[Column, ...]:
-    """Those of the plan: first the published ones in the order of the paper, then the others in that of the grid."""
+    """Those of the plan: published data sets in the order of the paper, then the others; each with rising sizes."""
     first = [dataset for dataset, _ in published.columns] if published else []
     datasets = list(dict.fromkeys([*first, *(column.dataset for column in table.columns)]))
-    return tuple(sorted(table.columns, key=lambda column: datasets.index(column.dataset)))
+    return tuple(
+        sorted(
+            table.columns, key=lambda column: (datasets.index(column.dataset), column.examples_per_class or math.inf)
+        )
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.entries import is_number
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
@@ -55,6 +56,7 @@ def notices_of(
     return [
         *_about_the_metric(record, metric),
         *_about_the_published(record, entries, metric),
+        *_about_pretrainings(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
         *_about_versions(record),
@@ -128,6 +130,15 @@ def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
     return [
         f'Runs of {names} that the plan pairs are not comparable ({count} of them): see the paired comparisons.'
         for names, count in other.items()
+    ]
+
+
+def _about_pretrainings(record: GridRecord) -> list[str]:
+    if all(cell.kind != PRETRAINING for cell in record.plan.cells):
+        return []
+    return [
+        'Each initialisation that is pre-trained comes from one pre-training. Intervals and tests say what other '
+        'draws, seeds and folds would give, not what another pre-training would.'
     ]
 
 

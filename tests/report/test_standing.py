@@ -80,3 +80,7 @@ def test_changed_settings_are_noticed_beside_the_paper(record):
 
 def test_durations_are_sums(record):
     assert durations_of(record)['pretraining'] == {'start_up': 27.0, 'train': 16200.0, 'test': 240.0}
+
+
+def test_one_pretraining_is_said_to_be_one(report):
+    assert any('not what another pre-training would' in notice for notice in report.notices)
