@@ -82,8 +82,9 @@ def run_grid(plan: Plan, work_dir: Path, options: RunOptions) -> int:
         progress.keep()
         progress.tell(f'{stopped}. The same command goes on; tools/report.py {work_dir} reports what is done.')
         return stopped.exit_status
-    finally:
+    except BaseException:
         progress.keep()
+        raise
     return _end(progress, options.shard)
 
 

@@ -115,7 +115,8 @@ class Outcome:
     Args:
         metrics (dict[str, float]): All metrics of the test; those in per cent as MMPretrain has them.
         scores (dict[str, np.ndarray]): Per test image, in the order of the test set: ``log_scores`` float16 (N, C),
-            logarithms of the class probabilities; ``predictions`` and ``labels`` uint8 or uint16 (N,).
+            logarithms of the class probabilities; ``predictions`` and ``labels`` uint8 or uint16 (N,). Of labelled
+            images that were held aside, where there are some: ``held_out_log_scores`` and ``held_out_labels``.
         curve (list[dict[str, float]]): One dict an epoch (or a logged iteration): ``step``, ``loss``, ``lr``.
         subset (dict[str, Any]): What was trained and tested on: ``train_size``, ``test_size``, ``train_digest`` and
             ``test_digest`` (SHA-256 of the sorted keys of the images, twelve digits), and ``classes``, their names.

@@ -32,7 +32,8 @@ class Probes:
     Args:
         draws (list[dict[str, Any]]): One dict a draw, see :class:`sdp_plugin.grid.records.Outcome`; what the classifier
             chose is in ``chosen``.
-        scores (dict[str, np.ndarray]): The test images of all draws, one draw after the other, and ``lengths``.
+        scores (dict[str, np.ndarray]): The test images of all draws, one draw after the other, and ``lengths``; with
+            ``held_out_`` before their names the same of the labelled examples, each predicted without it.
         classes (Sequence[str]): Names.
     """
 
@@ -72,7 +73,7 @@ def run_probes(cfg: Config, features: str | Path, classifier: str, draws: Iterab
             train, test, classes = _drawn(cfg, fold, seed)
             known = (array[_rows_of(tiles, rows)] for tiles in (train, test))
             probed = classify(classifier, next(known), train.labels, next(known), len(classes), seed)
-            scores.append(_scores_of(probed, test.labels))
+            scores.append(_scores_of(probed, train.labels, test.labels))
             results.append(
                 dict(
                     repeat=repeat,
@@ -84,8 +85,9 @@ def run_probes(cfg: Config, features: str | Path, classifier: str, draws: Iterab
                 )
             )
     joined = {name: np.concatenate([each[name] for each in scores]) for name in scores[0]}
-    lengths = np.array([len(each['labels']) for each in scores])
-    return Probes(results, joined | {'lengths': lengths}, classes)
+    for part in ('', 'held_out_'):
+        joined[f'{part}lengths'] = np.array([len(each[f'{part}labels']) for each in scores])
+    return Probes(results, joined, classes)
 
 
 def _drawn(cfg: Config, fold: int | None, seed: int) -> tuple[Tiles, Tiles, Sequence[str]]:
@@ -125,9 +127,13 @@ def _rows_of(tiles: Tiles, rows: Mapping[str, int]) -> list[int]:
     return [rows[key] for key in tiles.keys]
 
 
-def _scores_of(probed: Probed, labels: np.ndarray) -> dict[str, np.ndarray]:
-    kind = np.uint8 if probed.log_scores.shape[1] <= 256 else np.uint16
+def _scores_of(probed: Probed, train_labels: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    num_classes = probed.log_scores.shape[1]
+    kind = np.uint8 if num_classes <= 256 else np.uint16
+    held_out = np.empty((0, num_classes)) if probed.held_out is None else probed.held_out
     return {
+        'held_out_log_scores': held_out.astype(np.float16),
+        'held_out_labels': train_labels[: len(held_out)].astype(kind),
         'log_scores': probed.log_scores.astype(np.float16),
         'predictions': probed.log_scores.argmax(axis=1).astype(kind),
         'labels': labels.astype(kind),

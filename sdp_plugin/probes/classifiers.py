@@ -33,10 +33,13 @@ class Probed:
     Args:
         log_scores (np.ndarray): float64, shape (N, classes), logarithms of the class probabilities.
         chosen (Mapping[str, float]): What was chosen by the training examples, by name.
+        held_out (np.ndarray | None): float64, shape (n, classes): the log scores of the labelled examples, each from a
+            classifier that was fitted without it; None where nothing was held out.
     """
 
     log_scores: np.ndarray
     chosen: Mapping[str, float] = field(default_factory=dict)
+    held_out: np.ndarray | None = None
 
 
 def classify(
@@ -64,7 +67,11 @@ def classify(
     mean = train.mean(axis=0)
     probed = CLASSIFIERS[classifier](train - mean, encoded, test - mean, seed)
     log_scores[:, present] = np.maximum(probed.log_scores, np.log(LEAST))
-    return Probed(log_scores, probed.chosen)
+    held_out = None
+    if probed.held_out is not None:
+        held_out = np.full((len(train), num_classes), np.log(LEAST))
+        held_out[:, present] = np.maximum(probed.held_out, np.log(LEAST))
+    return Probed(log_scores, probed.chosen, held_out)
 
 
 def logistic_regression(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
@@ -82,9 +89,9 @@ def logistic_regression(train: np.ndarray, labels: np.ndarray, test: np.ndarray,
         # The weights are combinations of the examples, so in coordinates of these the problem is the same.
         basis, _ = np.linalg.qr(train.T)
         train, test = train @ basis, test @ basis
-    strength = _chosen_strength(train, labels, seed)
+    strength, held_out = _chosen_strength(train, labels, seed)
     fitted = LogisticRegression(C=strength, max_iter=2000, tol=1e-6).fit(train, labels)
-    return Probed(fitted.predict_log_proba(test), {'C': strength})
+    return Probed(fitted.predict_log_proba(test), {'C': strength}, held_out)
 
 
 def simple_shot(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
@@ -143,19 +150,23 @@ def parts_of(labels: np.ndarray, seed: int) -> np.ndarray:
     return parts
 
 
-def _chosen_strength(train: np.ndarray, labels: np.ndarray, seed: int) -> float:
+def _chosen_strength(train: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, np.ndarray | None]:
+    """``C``, and the log scores of the examples at it, each from the parts without it."""
     if np.bincount(labels).min() < 2:
-        return USUAL_STRENGTH
+        return USUAL_STRENGTH, None
     parts = parts_of(labels, seed)
     losses = np.zeros(len(STRENGTHS))
+    scores = np.empty((len(STRENGTHS), len(labels), labels.max() + 1))
     for part in range(parts.max() + 1):
         held_out = parts == part
-        losses += _losses(train[~held_out], labels[~held_out], train[held_out], labels[held_out])
-    return STRENGTHS[int(losses.argmin())]
+        scores[:, held_out] = _predictions(train[~held_out], labels[~held_out], train[held_out])
+        losses -= scores[:, held_out, labels[held_out]].mean(axis=1)
+    chosen = int(losses.argmin())
+    return STRENGTHS[chosen], scores[chosen]
 
 
-def _losses(train: np.ndarray, labels: np.ndarray, held_out: np.ndarray, held_out_labels: np.ndarray) -> np.ndarray:
-    """Mean log loss on the examples held out, for each of :data:`STRENGTHS`.
+def _predictions(train: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    """Log scores of the examples held out for each of :data:`STRENGTHS`, shape (strengths, n, classes).
 
     Each fit starts from the one before, and goes round what scikit-learn checks and copies at every fit: of a hundred
     examples that takes ten times as long as fitting.
@@ -166,7 +177,7 @@ def _losses(train: np.ndarray, labels: np.ndarray, held_out: np.ndarray, held_ou
     # Two classes share one vector of weights, as in scikit-learn.
     columns = 1 if targets.shape[1] == 2 else targets.shape[1]
     parameters = np.zeros((train.shape[1] + 1) * columns)
-    losses = []
+    predictions = []
     for strength in STRENGTHS:
         scale = 1.0 / (strength * len(train))
         found = minimize(
@@ -178,9 +189,8 @@ def _losses(train: np.ndarray, labels: np.ndarray, held_out: np.ndarray, held_ou
             options={'gtol': 1e-5, 'maxiter': 2000},
         )
         parameters = found.x
-        scores = _log_probabilities(parameters, held_out)[0]
-        losses.append(-scores[np.arange(len(held_out)), held_out_labels].mean())
-    return np.array(losses)
+        predictions.append(_log_probabilities(parameters, held_out)[0])
+    return np.array(predictions)
 
 
 def _log_probabilities(parameters: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

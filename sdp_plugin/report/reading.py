@@ -27,10 +27,21 @@ def read_runs(record: GridRecord) -> RunTable:
     Args:
         record (GridRecord): A grid, complete or not.
     """
-    runs = [run for cell in record.cells for run in _runs(cell, record.results.get(cell.id))]
+    odd = [cell for cell in record.cells if cell.draws and not _fit(cell, record.results.get(cell.id))]
+    results = {id: result for id, result in record.results.items() if id not in {cell.id for cell in odd}}
+    runs = [run for cell in record.cells for run in _runs(cell, results.get(cell.id))]
     scores, problems = _read_scores(record.work_dir, runs)
+    problems += [f'The draws of {cell.title} are left out: they are not those of the plan.' for cell in odd]
     with_scores = [_with_scores(run, scores[run.key]) if run.key in scores else run for run in runs]
     return RunTable(with_scores, record.plan.grid, problems)
+
+
+def _fit(cell: Cell, result: Result | None) -> bool:
+    """Whether a probe's result has what the table takes of each of its draws."""
+    if result is None:
+        return True
+    parts = [draw.get(name) for draw in result.draws for name in ('metrics', 'subset')]
+    return len(result.draws) == len(cell.draws) and all(isinstance(part, dict) for part in parts)
 
 
 def _runs(cell: Cell, result: Result | None) -> list[Run]:

@@ -177,13 +177,16 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
         raise UserError('Some scores are not numbers.')
     if held_out:
         _check_held_out(held_out, shapes[0][1])
+        if not len(held_out[1]):
+            # Of one example a class nothing can be held aside.
+            return replace(scores, held_out=None)
     return scores
 
 
 def _check_held_out(held_out: tuple[np.ndarray, ...], num_classes: int) -> None:
     shapes = [array.shape for array in held_out]
-    is_whole = len(shapes) == 2 and len(shapes[1]) == 1 and shapes[0] == (*shapes[1], num_classes) and shapes[1][0]
-    if not is_whole or held_out[1].max() >= num_classes or np.isnan(held_out[0]).any():
+    is_whole = len(shapes) == 2 and len(shapes[1]) == 1 and shapes[0] == (*shapes[1], num_classes)
+    if not is_whole or held_out[1].max(initial=0) >= num_classes or np.isnan(held_out[0]).any():
         raise UserError(
             'The arrays of the images held aside do not go together.',
             looked_for=f'{" and ".join(HELD_OUT)}, (M, {num_classes}) and (M,)',

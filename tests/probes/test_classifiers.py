@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.model_selection import PredefinedSplit
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.neighbors import NearestCentroid
 
 from sdp_plugin.probes.classifiers import CLASSIFIERS, STRENGTHS, classify, parts_of
+from sdp_plugin.statistics.calibration import fitted_temperature
 
 DIMENSIONS = 24
 
@@ -45,6 +46,25 @@ def test_logistic_regression_is_scikit_learns(make, count, classes):
     features, others = scaled(train, test)
     direct = LogisticRegression(C=probed.chosen['C'], max_iter=5000, tol=1e-8).fit(features, labels)
     np.testing.assert_allclose(np.exp(probed.log_scores), direct.predict_proba(others), atol=2e-3)
+
+
+@pytest.mark.parametrize('classes', [2, 4])
+def test_each_example_is_predicted_without_it_for_the_temperature(make, classes):
+    train, labels, test, _ = make(12, classes)
+    probed = classify('logistic regression', train, labels, test, classes, seed=1)
+    features, _ = scaled(train, test)
+    direct = LogisticRegression(C=probed.chosen['C'], max_iter=5000, tol=1e-8)
+    split = PredefinedSplit(parts_of(labels, 1))
+    expected = cross_val_predict(direct, features, labels, cv=split, method='predict_proba')
+    # Where the penalty is weak, the loss is flat round its minimum: single probabilities differ more than their mean.
+    assert np.abs(np.exp(probed.held_out) - expected).mean() < 2e-3
+    temperatures = [fitted_temperature(scores, labels) for scores in (probed.held_out, np.log(expected))]
+    assert temperatures[0] == pytest.approx(temperatures[1], rel=0.02)
+
+
+def test_of_one_example_a_class_nothing_is_held_out(make):
+    train, labels, test, _ = make(1)
+    assert classify('logistic regression', train, labels, test, 2).held_out is None
 
 
 @pytest.mark.parametrize('classes', [2, 4])

@@ -127,6 +127,9 @@ def test_a_draw_of_pcam(small_config, tmp_path):
     drawn = [keys[position] for position in draw_examples(keys, labels, 3, seed=7)]
     assert probes.draws[0]['subset']['train_digest'] == digest_of_keys(drawn)
     assert probes.draws[0]['chosen']['C'] > 0
+    assert probes.scores['held_out_log_scores'].shape == (6, 2)
+    assert probes.scores['held_out_labels'].tolist() == labels[draw_examples(keys, labels, 3, seed=7)].tolist()
+    assert (probes.scores['held_out_lengths'].tolist(), probes.scores['lengths'].tolist()) == ([6], [6])
     assert set(probes.mean_metrics) == {'accuracy/top1', 'single-label/balanced-accuracy', 'single-label/auroc'}
 
 

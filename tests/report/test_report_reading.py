@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sdp_plugin.grid.store import load_scores, read_grid
-from sdp_plugin.report.reading import read_runs
+from sdp_plugin.report.reading import _of_draw, read_runs
 
 
 @pytest.fixture
@@ -59,3 +60,28 @@ def test_half_a_file_is_left_out(copy):
     path.write_bytes(path.read_bytes()[:100])
     table = read_runs(read_grid(copy))
     assert (len(with_scores(table)), len(table.problems)) == (95, 1)
+
+
+def test_a_draw_has_its_part_of_a_probes_arrays_and_of_its_images_held_aside():
+    arrays = {
+        'labels': np.arange(5),
+        'lengths': np.array([2, 3]),
+        'held_out_labels': np.arange(10, 14),
+        'held_out_lengths': np.array([4, 0]),
+    }
+    parts = [{name: array.tolist() for name, array in _of_draw(arrays, number).items()} for number in (0, 1)]
+    assert parts == [
+        {'labels': [0, 1], 'held_out_labels': [10, 11, 12, 13]},
+        {'labels': [2, 3, 4], 'held_out_labels': []},
+    ]
+
+
+@pytest.mark.parametrize('draws', [[], [{}], [{'metrics': {}, 'subset': {}}] * 3, [{'metrics': 3, 'subset': {}}] * 2])
+def test_draws_that_are_not_those_of_the_plan_are_left_out_by_name(record, draws):
+    cell = next(cell for cell in record.cells if cell.kind == 'finetuning')
+    probe = replace(cell, kind='probe', method='SimpleShot', draws=((0, None, 0), (1, None, 1)))
+    result = replace(record.results[cell.id], cell=probe, draws=draws)
+    plan = replace(record.plan, cells=[probe])
+    table = read_runs(replace(record, plan=plan, results={cell.id: result}))
+    assert [run.is_done for run in table.runs] == [False, False]
+    assert table.problems == [f'The draws of {cell.title} are left out: they are not those of the plan.']

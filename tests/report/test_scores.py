@@ -124,13 +124,17 @@ def test_the_temperature_is_of_the_images_held_aside_and_of_no_other():
     assert np.sqrt(briers[0]) + np.sqrt(briers[1]) == pytest.approx(np.ones(2000), abs=1e-3)
 
 
+def test_none_held_aside_is_no_temperature():
+    nothing = {HELD_OUT[0]: np.zeros((0, 3), np.float16), HELD_OUT[1]: np.zeros(0, np.uint8)}
+    assert image_scores(arrays() | nothing).held_out is None
+
+
 @pytest.mark.parametrize(
     'held_out',
     [
         {HELD_OUT[0]: np.zeros((5, 3), np.float16)},
         {HELD_OUT[0]: np.zeros((5, 3), np.float16), HELD_OUT[1]: np.zeros(4, np.uint8)},
         {HELD_OUT[0]: np.zeros((5, 2), np.float16), HELD_OUT[1]: np.zeros(5, np.uint8)},
-        {HELD_OUT[0]: np.zeros((0, 3), np.float16), HELD_OUT[1]: np.zeros(0, np.uint8)},
         {HELD_OUT[0]: np.zeros((5, 3), np.float16), HELD_OUT[1]: np.full(5, 3, np.uint8)},
     ],
 )
