@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from sdp_plugin.files import read_regular_file
 # Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
 MAX_PIXELS = 2**26
 _MAX_BYTES = 2**30
+_LOG_LEVEL = cv2.utils.logging.getLogLevel()
 _PNG = b'\x89PNG\r\n\x1a\n'
 
 
@@ -39,7 +42,8 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
     data = _bytes_of(path)
     try:
         _look_at_header(data, path, max_pixels)
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        with _without_a_word():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except UserError:
         raise
     # Decoders raise whatever their parsing of a damaged file stumbles over.
@@ -55,6 +59,17 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
             remedy='save it with 8 bits: how its values map to them is not for a reader to guess',
         )
     return image
+
+
+@contextmanager
+def _without_a_word() -> Iterator[None]:
+    """Keep OpenCV from writing to the terminal what the one error says."""
+    # Threads decode at once: the level of before is not what the last of them found.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(_LOG_LEVEL)
 
 
 def _bytes_of(path: str | os.PathLike) -> bytes:

@@ -74,6 +74,13 @@ def test_what_a_chunk_of_a_png_claims_takes_no_memory(path):
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
+def test_opencv_says_nothing_of_its_own(path, capfd):
+    path.write_bytes(encoded('PNG', 'RGB').replace(b'IDAT', b'IDAX'))
+    with pytest.raises(UserError, match='cannot be decoded'):
+        read_image(path)
+    assert capfd.readouterr() == ('', '')
+
+
 def test_what_follows_the_image_is_passed_over(path):
     for suffix in ('PNG', 'JPEG'):
         path.write_bytes(encoded(suffix, 'RGB') + b'notes of another program')

@@ -24,6 +24,7 @@ from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import read_regular_file
 from sdp_plugin.image_files import read_image
+from sdp_plugin.scribbles.formats.index_png import check_classes, read_index_png
 
 VOC_CLASSES = (
     *('background', 'aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus'),
@@ -184,10 +185,14 @@ class VOCFiles(Collection):
         )
 
     def read_some(self, found: dict[str, dict[str, str]], count: int) -> None:
-        """Decode some of the images."""
-        images = [files['img_path'] for files in found.values() if 'img_path' in files]
-        for position in evenly(len(images), count):
-            read_image(images[position])
+        """Decode some of the images and masks."""
+        records = list(found.values())
+        for position in evenly(len(records), count):
+            for key, path in records[position].items():
+                if key == 'img_path':
+                    read_image(path)
+                elif key == 'seg_map_path':
+                    check_classes(read_index_png(path), len(VOC_CLASSES), path)
 
 
 @dataclass(frozen=True)

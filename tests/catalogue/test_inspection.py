@@ -17,6 +17,7 @@ from sdp_plugin.catalogue.crc import CLASS_FOLDERS
 from sdp_plugin.catalogue.inspection import ABSENT, UNKNOWN, check_run, fingerprint, forget, obstacle
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
+from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.settings import load_config
 
 ROOT = Path(__file__).parents[2]
@@ -294,12 +295,20 @@ def spoil_an_image(roots):
     return voc(roots['voc'])
 
 
-@pytest.mark.parametrize('spoil', [spoil_a_tile, spoil_patches, spoil_an_image])
+def spoil_a_mask(roots):
+    path = min((roots['voc'] / 'SegmentationClassAug').iterdir())
+    mask = read_index_png(path)
+    mask[0, 0] = 99
+    write_index_png(path, mask)
+    return voc(roots['voc'], data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClassAug'))
+
+
+@pytest.mark.parametrize('spoil', [spoil_a_tile, spoil_patches, spoil_an_image, spoil_a_mask])
 def test_a_broken_test_file_is_found_before_the_training(small_data, copied, spoil):
     train = pcam(small_data.pcam) if spoil is spoil_patches else {}
     broken = spoil(copied)
     cfg = dict(test_dataloader=dict(dataset=broken)) | (run(train) if train else {})
-    with pytest.raises(UserError, match=r'(?s)test_dataloader cannot be used.*(cannot be decoded|no HDF5 file)'):
+    with pytest.raises(UserError, match=r'(?s)test_dataloader cannot be used.*(cannot be decoded|no HDF5 file|99 in)'):
         check_run(cfg)
     assert obstacle(cfg) is None  # a plan does not open hundreds of files
 
@@ -318,7 +327,7 @@ def test_every_shipped_config_passes(small_options):
     paths = sorted(path for kind in ('pretrain', 'finetune') for path in (ROOT / 'configs' / kind).glob('*.py'))
     for path in paths:
         name = path.relative_to(ROOT / 'configs').as_posix()
-        check_run(load_config(path, small_options(name)))
+        check_run(load_config(path, small_options(name, small_model=False)))
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 from defusedxml import ElementTree
 from mmcv.transforms import BaseTransform
@@ -14,9 +12,7 @@ from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES, VOC_CLASSES
 from sdp_plugin.datasets import arguments
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
-from sdp_plugin.scribbles.formats.index_png import read_index_png
-
-IGNORE_INDEX = 255
+from sdp_plugin.scribbles.formats.index_png import IGNORE_INDEX, check_classes, read_index_png, values_of
 
 
 @TRANSFORMS.register_module()
@@ -112,7 +108,7 @@ class ClassLabelsFromMask(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the labels to the record."""
-        present = _values_of(results['gt_seg_map'])
+        present = values_of(results['gt_seg_map'])
         foreground = present[(present > self.background_index) & (present != self.ignore_index)]
         results['gt_label'] = foreground - (self.background_index + 1)
         if not self.keep_mask:
@@ -164,36 +160,6 @@ class LoadClassLabels(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(classes={self.classes})'
-
-
-def check_classes(mask: np.ndarray, num_classes: int, path: str | os.PathLike) -> None:
-    """Refuse a mask with values that are no class.
-
-    Args:
-        mask (np.ndarray): uint8, shape (H, W).
-        num_classes (int): Values from 0 to ``num_classes - 1``, and 255, are allowed.
-        path (str | os.PathLike): Its file, for the message.
-
-    Raises:
-        UserError: There is another value.
-    """
-    values = _values_of(mask)
-    strange = values[(values >= num_classes) & (values != IGNORE_INDEX)]
-    if len(strange):
-        raise UserError(
-            'A mask holds values that are no class.',
-            looked_for=f'0 to {num_classes - 1}, or {IGNORE_INDEX} where nobody knows',
-            found=f'{", ".join(map(str, strange[:5]))} in {path}',
-            remedy='correct the mask, or set num_classes of LoadMask and of the model',
-        )
-
-
-def _values_of(mask: np.ndarray) -> np.ndarray:
-    """The values that a mask holds, ascending."""
-    if mask.dtype != np.uint8:
-        return np.unique(mask)
-    # OpenCV counts bytes four times as fast as NumPy, which widens them first.
-    return np.flatnonzero(cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256]))
 
 
 def _object_names(path: Path) -> set[str]:

@@ -10,10 +10,9 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from sdp_plugin.datasets import arguments
-from sdp_plugin.datasets.transforms.loading_masks import IGNORE_INDEX, check_classes
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import TRANSFORMS
-from sdp_plugin.scribbles.formats.index_png import read_index_png
+from sdp_plugin.scribbles.formats.index_png import IGNORE_INDEX, check_classes, read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import DRAWING_MODES, rasterise
 

@@ -6,6 +6,7 @@ import io
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -13,6 +14,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
 from sdp_plugin.scribbles.formats.reading import MAX_PIXELS, read_bytes
 
+IGNORE_INDEX = 255
 # Pillow's modes whose pixel values are the stored numbers: grey, palette, one bit, 16 and 32 bits.
 _INDEX_MODES = ('L', 'P', '1', 'I;16', 'I')
 
@@ -64,6 +66,36 @@ def read_index_png(path: str | os.PathLike, file_ignore_index: int = 255, ignore
     mask = stored.astype(np.uint8)
     mask[unlabelled] = ignore_index
     return mask
+
+
+def check_classes(mask: np.ndarray, num_classes: int, path: str | os.PathLike) -> None:
+    """Refuse a mask with values that are no class.
+
+    Args:
+        mask (np.ndarray): uint8, shape (H, W).
+        num_classes (int): Values from 0 to ``num_classes - 1``, and 255, are allowed.
+        path (str | os.PathLike): Its file, for the message.
+
+    Raises:
+        UserError: There is another value.
+    """
+    values = values_of(mask)
+    strange = values[(values >= num_classes) & (values != IGNORE_INDEX)]
+    if len(strange):
+        raise UserError(
+            'A mask holds values that are no class.',
+            looked_for=f'0 to {num_classes - 1}, or {IGNORE_INDEX} where nobody knows',
+            found=f'{", ".join(map(str, strange[:5]))} in {path}',
+            remedy='correct the mask, or set num_classes of LoadMask and of the model',
+        )
+
+
+def values_of(mask: np.ndarray) -> np.ndarray:
+    """The values that a mask holds, ascending."""
+    if mask.dtype != np.uint8:
+        return np.unique(mask)
+    # OpenCV counts bytes four times as fast as NumPy, which widens them first.
+    return np.flatnonzero(cv2.calcHist([np.ascontiguousarray(mask)], [0], None, [256], [0, 256]))
 
 
 def write_index_png(
