@@ -73,7 +73,7 @@ def test_a_resumed_training_removes_what_the_cut_one_wrote(small_config, tmp_pat
 
 
 def test_epochs_are_saved_by_time_too(small_config, tmp_path):
-    train(small_config(PCAM, max_epochs=3, checkpoint_minutes=0))
+    train(small_config(PCAM, max_epochs=3, checkpoint_minutes=1e-9))
     assert written(tmp_path / 'run') == ['epoch_2.pth', 'epoch_3.pth']
     assert load_checkpoint(tmp_path / 'run' / 'epoch_2.pth')['meta']['epoch'] == 2
 
