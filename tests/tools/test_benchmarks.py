@@ -11,7 +11,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
 # Not of speed beside a peer.
-OF_OTHER_THINGS = {'loops_grid', 'loops_accuracy', 'load_scribbles', 'label_free_crops', 'pretraining_step', 'probes'}
+OF_OTHER_THINGS = {'loops_grid', 'loops_accuracy', 'load_scribbles', 'label_free_crops', 'trunk_step', 'probes'}
 PLACE = 'Before.\n<!-- benchmarks: begin -->\nof yesterday\n<!-- benchmarks: end -->\nAfter.\n'
 
 

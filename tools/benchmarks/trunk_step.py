@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-r"""A whole training step of DeepLabV2-ResNet-34 on our trunk and loss beside MMSegmentation's, in turns.
+r"""What the à-trous trunk costs: steps of DeepLabV2-ResNet-34 beside those on MMSegmentation's trunk, in turns.
 
-Forward pass, loss, backward pass and optimiser, on one random batch with labels as sparse as scribbles are. The sides
-are the shipped config, the same on MMSegmentation's trunk, and that with MMSegmentation's loss, too. The head is ours
-on all sides: MMSegmentation has no DeepLabV2. Times are of the processor, which other work hardly changes; on a GPU of
-the wall.
+Forward pass, loss, backward pass and optimiser, on one random batch with labels as sparse as scribbles are; reading is
+no part of it (see pretraining.py). Times are of the processor, which other work hardly changes; on a GPU of the wall.
 
 example:
-  python tools/benchmarks/pretraining_step.py --crop-size 129 --batch-size 4 --rounds 8 --out step.json
+  python tools/benchmarks/trunk_step.py --crop-size 129 --batch-size 4 --rounds 8 --out step.json
 """
 
 from __future__ import annotations
@@ -31,13 +29,8 @@ from sdp_plugin.settings import load_config
 
 CONFIG = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321{}.py'
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-STOCK_LOSS = dict(type='mmseg.CrossEntropyLoss', avg_non_ignore=True)
 LABELLED, IGNORED = 0.03, 255
-SIDES = {
-    'ours': ('', {}),
-    "MMSegmentation's trunk": ('_mmseg-trunk', {}),
-    "MMSegmentation's trunk and loss": ('_mmseg-trunk', {'model.decode_head.loss_decode': STOCK_LOSS}),
-}
+SIDES = {'ours': '', "MMSegmentation's": '_mmseg-trunk'}
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,11 +43,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def step_of(variant: str, changes: dict, args: argparse.Namespace) -> Callable[[], None]:
+def step_of(variant: str, args: argparse.Namespace) -> Callable[[], None]:
     """What takes one step of a side, after a first one that is not measured."""
     cfg = load_config(CONFIGS / CONFIG.format(variant), {'precision': args.precision})
-    for key, value in changes.items():
-        cfg.merge_from_dict({key: dict(_delete_=True, **value)})
     device = torch.device(get_device())
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         torch.manual_seed(0)
@@ -88,7 +79,7 @@ def batch(args: argparse.Namespace, device: torch.device) -> tuple[torch.Tensor,
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
-    steps = {name: step_of(*side, args) for name, side in SIDES.items()}
+    steps = {name: step_of(side, args) for name, side in SIDES.items()}
     clock = seconds if torch.cuda.is_available() else core_seconds
     measured = alternate({name: lambda step=step: clock(step) for name, step in steps.items()}, args.rounds)
     sides = {
