@@ -13,11 +13,13 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
 _STEM_BYTES = 100
 _DAY = 24 * 3600
+_TEMPORARY = re.compile(r'\..*\.([\w-]*)\.(\d+)\.[0-9a-f]{8}(?:\.[^.]+)?')
 _NUMBER = re.compile(r'[-+]?[\d.]+(e[-+]?\d+)?', re.IGNORECASE)
 
 
@@ -32,7 +34,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name may be as long as the file system allows; the temporary one adds to it.
     stem = f'.{os.fsencode(path.stem)[:_STEM_BYTES].decode(errors="ignore")}'
-    _remove_left_over(path, stem)
+    _remove_left_over(path.parent.absolute())
     temporary = path.with_name(f'{stem}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}')
     try:
         yield temporary
@@ -43,12 +45,15 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _remove_left_over(path: Path, stem: str) -> None:
-    """Remove what killed processes left of the same file: those of this machine at once, others after a day."""
-    name = re.compile(rf'{re.escape(stem)}\.([\w-]*)\.(\d+)\.[0-9a-f]{{8}}{re.escape(path.suffix)}')
+@lru_cache(maxsize=256)
+def _remove_left_over(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder: those of this machine at once, others after a day.
+
+    Once a process and folder: a folder may hold tens of thousands of files, each of which is written like this.
+    """
     with suppress(OSError):
-        for entry in os.scandir(path.parent):
-            if not (found := name.fullmatch(entry.name)):
+        for entry in os.scandir(folder):
+            if not (found := _TEMPORARY.fullmatch(entry.name)):
                 continue
             with suppress(OSError):
                 is_dead = found[1] == _host() and not _is_running(int(found[2]))

@@ -15,6 +15,7 @@ import pytest
 
 from sdp_plugin.files import (
     CsvWriter,
+    _remove_left_over,
     atomic_path,
     is_hidden,
     read_regular_file,
@@ -79,18 +80,20 @@ def killed_while_writing(path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
-    path, other = tmp_path / 'a.pth', tmp_path / 'b.pth'
-    killed_while_writing(path)
-    killed_while_writing(other)
-    assert len(left := list(tmp_path.iterdir())) == 2
-    assert all(map(is_hidden, left))
-    with atomic_path(path) as living:
+    for _ in range(2):
+        killed_while_writing(tmp_path / 'a.pth')
+        (left,) = tmp_path.iterdir()
+        assert is_hidden(left)
+    write_text_atomically(tmp_path / 'b.txt', 'new')
+    assert [path.name for path in tmp_path.iterdir()] == ['b.txt']
+
+
+def test_what_a_living_process_writes_stays(tmp_path):
+    with atomic_path(tmp_path / 'a.pth') as living:
         living.touch()
-        with atomic_path(path) as temporary:  # of a living process: it stays
-            temporary.write_text('new')
+        _remove_left_over.cache_clear()
+        write_text_atomically(tmp_path / 'a.pth', 'new')
         assert living.exists()
-    write_text_atomically(path, 'newer')
-    assert {item.name.split('.')[1] for item in tmp_path.iterdir() if is_hidden(item)} == {'b'}
 
 
 def test_what_another_machine_left_is_removed_after_a_day(tmp_path):
