@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from numbers import Integral, Real
 
 from sdp_plugin.errors import UserError
+
+
+def merged_signature(*callables: Callable, without: Container[str] = ()) -> inspect.Signature:
+    """What a class that hands its keyword arguments on takes: for ``help``, and for whoever checks configs.
+
+    Args:
+        *callables (Callable): What takes them; of two that take one of the same name, the first says its default.
+        without (Container[str]): Names that are left out.
+    """
+    parameters: dict[str, inspect.Parameter] = {}
+    for taker in callables:
+        for name, parameter in inspect.signature(taker).parameters.items():
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) and name not in without:
+                parameters.setdefault(name, parameter.replace(kind=parameter.KEYWORD_ONLY))
+    return inspect.Signature(list(parameters.values()))
 
 
 def whole_number(name: str, value: object, least: int, most: float = math.inf) -> int:

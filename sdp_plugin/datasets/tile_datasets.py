@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from dataclasses import fields
 from typing import ClassVar
@@ -15,16 +14,8 @@ from sdp_plugin.catalogue.nct_crc import NCT_CRC, NCTTiles
 from sdp_plugin.catalogue.pcam import PCAM, PCam
 from sdp_plugin.catalogue.tile_folder import TileFolder
 from sdp_plugin.catalogue.tiles import TileCollection
+from sdp_plugin.datasets import arguments
 from sdp_plugin.registry import DATASETS
-
-
-def _signature(collection: type[TileCollection]) -> inspect.Signature:
-    """The arguments of a data set, for ``help`` and for whoever checks configs."""
-    parameters = {**inspect.signature(collection).parameters, **inspect.signature(BaseDataset).parameters}
-    del parameters['ann_file']
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    own = inspect.signature(collection).parameters
-    return inspect.Signature([own.get(name, p).replace(kind=keyword) for name, p in parameters.items()])
 
 
 class TileDataset(BaseDataset):
@@ -48,7 +39,7 @@ class TileDataset(BaseDataset):
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
-        cls.__signature__ = _signature(cls.COLLECTION)
+        cls.__signature__ = arguments.merged_signature(cls.COLLECTION, BaseDataset, without=('ann_file',))
 
     def __init__(self, **kwargs) -> None:
         self.collection = self.COLLECTION.from_config(kwargs)

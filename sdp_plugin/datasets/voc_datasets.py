@@ -44,6 +44,8 @@ class VOCDataset(BaseSegDataset):
         kwargs.pop('scribble_suffix', None)
         super().__init__(**kwargs)
 
+    __signature__ = arguments.merged_signature(__init__, VOCFiles, BaseSegDataset, without=('self',))
+
     def full_init(self) -> None:
         """Read the list and, with ``decode_first``, decode what the pipeline will load."""
         super().full_init()

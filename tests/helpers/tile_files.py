@@ -29,6 +29,16 @@ def write_array(path: Path, name: str, array: np.ndarray, **storage) -> None:
         file.create_dataset(name, data=array, **storage)
 
 
+def write_sparse_patches(path: Path, total: int) -> None:
+    """Patches whose place is in the file and which are never written, so that they take no space on disk."""
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with h5py.File(path, 'w') as file:
+        space = h5py.h5s.create_simple((total, 96, 96, 3))
+        h5py.h5d.create(file.id, b'x', h5py.h5t.NATIVE_UINT8, space, properties)
+
+
 def write_tiles(root: Path, names: dict[str, list[str]], size: int = 8) -> Path:
     """Write random images ``root/<folder>/<name>`` and return ``root``."""
     generator = np.random.default_rng(0)
