@@ -91,13 +91,6 @@ class Plan:
             options=dict(self.options),
         )
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Plan:
-        """The plan that :meth:`to_dict` described."""
-        cells = [Cell.from_dict(cell) for cell in values['cells']]
-        known = {name: values[name] for name in ('images', 'config', 'options') if name in values}
-        return cls(values['grid'], cells, **known)
-
 
 def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
     """Plan all trainings of a grid config.

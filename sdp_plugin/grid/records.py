@@ -84,11 +84,6 @@ class Cell:
         """Plain values, as JSON has them."""
         return {**asdict(self), 'options': dict(self.options), 'draws': list(map(list, self.draws))}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Cell:
-        """The cell that :meth:`to_dict` described."""
-        return cls(**{**values, 'draws': tuple(map(tuple, values.get('draws', ())))})
-
 
 @dataclass(frozen=True)
 class Task:

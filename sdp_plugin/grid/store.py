@@ -49,6 +49,9 @@ MAX_BYTES = 2**28
 
 PLAN, RESULT, FAILURE, WORK = 'grid.json', 'result.json', 'failure.json', 'work'
 SCORES, CONFIG = 'scores.npz', 'config.py'
+GRID_TYPES = {'name': str, 'metric': str, 'together': int, 'keep_checkpoints': bool, 'work': str}
+"""What workers and their progress take of the grid's config."""
+
 WALL = 'wall'
 """Name of the duration, among those of a result, from one outcome of a worker to the next, in seconds."""
 
@@ -274,11 +277,11 @@ def read_plan(work_dir: str | Path) -> Plan:
         raise UserError(
             'The folder holds no grid.', looked_for=path, remedy='tools/run_grid.py GRID --work-dir FOLDER makes one'
         )
-    values = _load_json(path)
-    try:
-        return Plan.from_dict(values)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _spoilt(path, f'{type(error).__name__}: {error}') from error
+    plan = _record(Plan, path)
+    for key, kind in GRID_TYPES.items():
+        if not isinstance(plan.grid.get(key), kind):
+            raise _spoilt(path, f'grid.{key} is {plan.grid.get(key)!r:.60}')
+    return plan
 
 
 def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
@@ -363,7 +366,7 @@ def load_scores(work_dir: str | Path, cell_id: str) -> dict[str, np.ndarray]:
         UserError: The file is missing or spoilt.
     """
     folder = cell_folder(Path(work_dir), cell_id)
-    name = _load_json(folder / RESULT).get('files', {}).get('scores')
+    name = read_result(work_dir, cell_id).files.get('scores')
     if name is None:
         return {}
     try:

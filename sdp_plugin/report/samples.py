@@ -9,10 +9,10 @@ A grid's work directory may have a folder ``samples`` with PNG or JPEG files, an
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
+from sdp_plugin.files import read_regular_file
+from sdp_plugin.records import Record, as_record, read_json
 from sdp_plugin.report.model import Sample
 
 SUFFIXES = {'.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg'}
@@ -27,30 +27,43 @@ def read_samples(work_dir: Path) -> tuple[list[Sample], list[str]]:
     samples, problems, total = [], [], 0
     try:
         wanted = _wanted(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return [], [f'samples/samples.json cannot be read: {type(error).__name__}: {error}']
-    for values in wanted:
-        name = str(values['file'])
+    except (OSError, ValueError) as error:
+        return [], [f'samples/samples.json cannot be read: {" ".join(str(error).split())}']
+    for wish in wanted:
+        name = wish.file
         path = folder / name
         media_type = SUFFIXES.get(path.suffix.lower())
         if media_type is None or path.parent != folder or not path.is_file():
             problems.append(f'The picture samples/{name} is left out: there is no such PNG or JPEG file.')
             continue
-        content = path.read_bytes()
+        try:
+            content = read_regular_file(path, MAX_BYTES)
+        except (OSError, ValueError) as error:
+            problems.append(f'The picture samples/{name} is left out: {error}.')
+            continue
         total += len(content)
         if not content.startswith(STARTS[media_type]):
             problems.append(f'The picture samples/{name} is left out: it is no {media_type.removeprefix("image/")}.')
         elif total > MAX_BYTES:
             problems.append(f'The picture samples/{name} is left out: the page would become too large.')
         else:
-            samples.append(Sample(name, str(values.get('caption', '')), str(values.get('group', '')), content))
+            samples.append(Sample(name, wish.caption, wish.group, content))
     return samples, problems
 
 
-def _wanted(folder: Path) -> list[dict[str, Any]]:
+class _Wish(Record):
+    file: str
+    caption: str = ''
+    group: str = ''
+
+
+class _Index(Record):
+    samples: list[_Wish]
+
+
+def _wanted(folder: Path) -> list[_Wish]:
     index = folder / 'samples.json'
     if index.is_file():
-        values = json.loads(index.read_text(encoding='utf-8'))
-        return [dict(sample, file=sample['file']) for sample in values['samples']]
+        return as_record(_Index, read_json(read_regular_file(index, MAX_BYTES), index), index).samples
     pictures = sorted(path for path in folder.glob('*') if path.suffix.lower() in SUFFIXES)
-    return [{'file': path.name, 'caption': path.stem.replace('_', ' ')} for path in pictures]
+    return [_Wish(file=path.name, caption=path.stem.replace('_', ' ')) for path in pictures]

@@ -362,6 +362,80 @@ def _parse_result(path: Path) -> object:
     return read_result(path.parent, 'cell')
 
 
+def _parse_plan(path: Path) -> object:
+    from sdp_plugin.grid.store import read_plan
+
+    with preparing():
+        (path.parent / 'grid.json').write_bytes(path.read_bytes())
+    return read_plan(path.parent)
+
+
+def _plans() -> list[bytes]:
+    from sdp_plugin.grid.plan import Plan
+    from sdp_plugin.grid.records import Cell
+
+    cell = Cell('cell', 'probe', 'a title', 'config.py', {'lr': 0.1}, method='k-NN', draws=((0, None, 1),))
+    grid = dict(name='a', metric='accuracy/top1', together=1, keep_checkpoints=False, work='a:b', comparisons=[])
+    return [json.dumps(Plan(grid, [cell], {'cell': 5}, config='a.py').to_dict()).encode()]
+
+
+def _parse_claim(path: Path) -> object:
+    from sdp_plugin.grid.leases import _written
+
+    # What decides on its age writes a file to see the file system's clock, and is not watched.
+    owner = _written(path).owner
+    if owner is None:
+        raise UserError('not whole')
+    return hash(owner)
+
+
+def _claims() -> list[bytes]:
+    from dataclasses import asdict
+
+    from sdp_plugin.grid.leases import this_process
+
+    return [json.dumps(asdict(this_process()) | {'host': 'elsewhere'}).encode()]
+
+
+def _parse_scores(path: Path) -> object:
+    from sdp_plugin.grid.store import load_scores
+    from sdp_plugin.report.scores import image_scores
+
+    folder = path.parent / 'cells' / 'scored'
+    with preparing():
+        folder.mkdir(parents=True, exist_ok=True)
+        values = json.loads(_results()[0]) | {'files': {'scores': 'scores.npz'}}
+        (folder / 'result.json').write_text(json.dumps(values))
+        (folder / 'scores.npz').write_bytes(path.read_bytes())
+    return image_scores(load_scores(path.parent, 'scored')).calibration
+
+
+def _scores() -> list[bytes]:
+    shares = np.array([[0.2, 0.8], [0.6, 0.4], [0.5, 0.5]])
+    arrays = dict(
+        log_scores=np.log(shares).astype(np.float16), predictions=np.uint8([1, 0, 0]), labels=np.uint8([1, 1, 0])
+    )
+    files = []
+    for save in (np.savez, np.savez_compressed):
+        out = io.BytesIO()
+        save(out, **arrays)
+        files.append(out.getvalue())
+    return files
+
+
+def _parse_samples(path: Path) -> object:
+    from sdp_plugin.report.samples import read_samples
+
+    folder = path.parent / 'samples'
+    with preparing():
+        folder.mkdir(exist_ok=True)
+        (folder / 'samples.json').write_bytes(path.read_bytes())
+    samples, problems = read_samples(path.parent)
+    if 'samples.json cannot be read' in ' '.join(problems):
+        raise UserError('no samples')
+    return samples
+
+
 def _results() -> list[bytes]:
     from dataclasses import asdict
 
@@ -439,5 +513,9 @@ TARGETS: dict[str, Target] = {
     'image': Target(_parse_image, '.png', _images),
     'hdf5': Target(_parse_hdf5, '.h5', _hdf5),
     'tissue': Target(_parse_tissue, '.geojson', lambda: [json.dumps(_QUPATH).encode()], _JSON_WORDS),
+    'grid_plan': Target(_parse_plan, '.json', _plans, _JSON_WORDS),
+    'grid_claim': Target(_parse_claim, '.0', _claims, _JSON_WORDS),
+    'grid_scores': Target(_parse_scores, '.npz', _scores),
+    'report_samples': Target(_parse_samples, '.json', lambda: [b'{"samples": [{"file": "a.png"}]}'], _JSON_WORDS),
     'grid_result': Target(_parse_result, '.json', _results, _JSON_WORDS),
 }

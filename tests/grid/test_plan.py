@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import DictAction
+from pydantic import TypeAdapter
 from toy_grid import FINETUNE, GRID, NUM_TRAININGS, PRETRAIN
 
 from sdp_plugin.errors import UserError
@@ -152,7 +153,7 @@ def test_the_toy_grid(toy):
     assert cell.group == 'Beta 4'
     assert dict(cell.options) == dict(num_folds=3, examples_per_class=4, seed=2, fold=2)
     assert (cell.needs, cell.checkpoint, cell.repeat, cell.seed) == (None, None, 0, 2)
-    again = Plan.from_dict(plan.to_dict())
+    again = TypeAdapter(Plan).validate_json(json.dumps(plan.to_dict()), strict=True)
     assert again.cells == plan.cells
     assert again.to_dict() == plan.to_dict()
 
@@ -387,7 +388,7 @@ def test_a_metric_that_the_test_does_not_report_ends_the_plan(toy):
 
 def test_the_command_names_the_config_and_its_options(toy, monkeypatch, tmp_path_factory):
     options = {'datasets.Alpha.examples_per_class': [1, 2], 'datasets.Beta.options.lr': 0.5, 'name': 'mine'}
-    plan = Plan.from_dict(json.loads(json.dumps(toy.plan(**options).to_dict())))
+    plan = TypeAdapter(Plan).validate_json(json.dumps(toy.plan(**options).to_dict()))
     monkeypatch.chdir(toy.root)
     command = command_of(plan, Path('my work'))
     assert command.startswith("python tools/run_grid.py toy.py --work-dir 'my work' --cfg-options ")

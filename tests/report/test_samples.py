@@ -52,7 +52,7 @@ def test_what_is_no_picture_is_left_out(folder):
 
 def test_the_page_stays_small(folder, monkeypatch):
     monkeypatch.setattr(samples, 'MAX_BYTES', 10)
-    assert 'too large' in read_samples(folder)[1][0]
+    assert 'more than 10' in read_samples(folder)[1][0]
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"samples": 3}', '{"samples": [{"caption": "x"}]}'])
