@@ -28,7 +28,7 @@ SHIPPED = sorted(path.stem for path in GRID_CONFIGS.glob('*.py'))
 
 
 def test_all_grids_are_found():
-    names = 'table1 backbones protocol crc_grouped clicks foundation tile_folder demo'
+    names = 'table1 backbones protocol crc_grouped clicks foundation evidence tile_folder demo'
     assert set(names.split()) == set(SHIPPED)
 
 
