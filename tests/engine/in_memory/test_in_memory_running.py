@@ -209,7 +209,7 @@ def test_several_optimisers_are_all_made_fast():
 
 
 def test_an_unknown_precision_is_refused(small_config):
-    with pytest.raises(UserError, match='Unknown precision'):
+    with pytest.raises(UserError, match='precision'):
         Runner.from_cfg(small_config(PCAM, max_epochs=1, precision='float8')).train()
 
 
