@@ -76,6 +76,7 @@ class TimesHook(Hook):
     def __init__(self, first: int) -> None:
         self.first = first
         self.times: list[float] = []
+        self.core_times: list[float] = []
         self.largest = 0.0
 
     def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
@@ -84,6 +85,7 @@ class TimesHook(Hook):
                 torch.cuda.synchronize()
                 self.largest = torch.cuda.max_memory_allocated() / 1e9
             self.times.append(time.perf_counter())
+            self.core_times.append(time.process_time())
 
 
 def parse_args() -> argparse.Namespace:
@@ -164,8 +166,8 @@ def operations_of_a_step(cfg: Config, crop: int) -> float:
     return counter.get_total_flops() / 2 / 1e9
 
 
-def images_a_second(cfg: Config, warm_up: int, memory: dict[str, float], name: str) -> float:
-    """Train, and time all but the first iterations."""
+def images_a_second(cfg: Config, warm_up: int, memory: dict[str, float], spent: dict[str, list], name: str) -> float:
+    """Train, and time all but the first iterations, by the wall and by the processor."""
     hook = TimesHook(warm_up)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -177,6 +179,7 @@ def images_a_second(cfg: Config, warm_up: int, memory: dict[str, float], name: s
     memory[name] = max(memory.get(name, 0.0), hook.largest)
     begun, ended = hook.times
     images = (runner.max_iters - warm_up) * cfg.train_dataloader.batch_size
+    spent[name].append((hook.core_times[1] - hook.core_times[0]) / images)
     del runner
     gc.collect()
     return images / (ended - begun)
@@ -205,8 +208,9 @@ def main() -> None:
         if abs(operations[OURS] / operations[STOCK] - 1) > 1e-3:
             raise AssertionError(f'the sides compute different networks: {operations}')
         memory: dict[str, float] = {}
+        spent: dict[str, list[float]] = {name: [] for name in sides}
         measured = alternate(
-            {name: partial(images_a_second, cfg, args.warm_up, memory, name) for name, cfg in sides.items()},
+            {name: partial(images_a_second, cfg, args.warm_up, memory, spent, name) for name, cfg in sides.items()},
             args.rounds,
         )
     report['operations_an_image'] = operations
@@ -215,6 +219,8 @@ def main() -> None:
         name: dict(
             images_a_second=summary(rates),
             of_stock=ratios(rates, measured[STOCK]),
+            core_seconds_an_image=summary(spent[name]),
+            core_of_stock=ratios(spent[STOCK], spent[name]),
             operations_a_second=summary(rates)['median'] * operations[STOCK],
             memory_on_device=memory[name],
         )
@@ -229,12 +235,18 @@ def main() -> None:
             name,
             spread(side['images_a_second'], 2),
             spread(side['of_stock'], 2),
+            spread(side['core_seconds_an_image'], 2),
+            spread(side['core_of_stock'], 2),
             f'{side["operations_a_second"]:,.0f}',
             f'{side["memory_on_device"]:.1f}' if side['memory_on_device'] else '',
         )
         for name, side in report['sides'].items()
     ]
-    print(table(('', 'images a second', 'times stock', '10⁹ operations a second', 'GB on the device'), rows))
+    by_wall, by_core = ('images a second', 'times stock'), ('core seconds an image', 'times stock')
+    print(table(('', *by_wall, *by_core, '10⁹ operations a second', 'GB on the device'), rows))
+    print(
+        "Core seconds are of the main process: with --num-workers 0 they hold all, and hardly the machine's other work."
+    )
     write_report(args.out, report)
 
 
