@@ -81,9 +81,9 @@ def is_hidden(path: str | os.PathLike) -> bool:
 
 
 def write_text_atomically(path: str | os.PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, all of it or nothing."""
+    """Write ``text`` as UTF-8 to ``path``, all of it or nothing; of names that are not UTF-8 it shows the bytes."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+        temporary.write_text(text, encoding='utf-8', errors='backslashreplace')
 
 
 def read_regular_file(path: str | os.PathLike, most: int) -> bytes:

@@ -65,7 +65,8 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
         files = sorted(_tiles_below(path))
         if not files:
             raise UserError('The folder holds no tiles.', looked_for=', '.join(IMAGE_SUFFIXES), found=path)
-        names = tuple(file.relative_to(path).as_posix() for file in files)
+        # A name that is not UTF-8 is shown with its bytes.
+        names = tuple(file.relative_to(path).as_posix().encode(errors='backslashreplace').decode() for file in files)
         return TileSource(names, tuple(dict(img_path=str(file)) for file in files), LoadImage())
     if path.is_file() and path.suffix.lower() in HDF5_SUFFIXES:
         count = _count_patches(path, array)

@@ -40,7 +40,6 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     faulthandler.enable()
-    signal.signal(signal.SIGALRM, _take_too_long)
     resource.setrlimit(resource.RLIMIT_AS, (4 * MEMORY, 4 * MEMORY))
     if args.coverage:
         return _guided(args)
@@ -57,6 +56,8 @@ def _blind(name: str, args: argparse.Namespace) -> int:
     target, chance = TARGETS[name], random.Random(args.seed)
     seeds = target.seeds()
     known: set[str] = set()
+    # libFuzzer has an alarm of its own.
+    signal.signal(signal.SIGALRM, _take_too_long)
     started, taken, slowest = time.monotonic(), 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         assert target.takes(seeds[0], Path(folder)), 'the parser does not take what it should'

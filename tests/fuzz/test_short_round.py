@@ -62,6 +62,7 @@ FINDINGS = {
     'a damaged directory of a zip archive': ('checkpoint', b'PK\x05\x06', b'PK\x05\x07'),
     'a position without numbers': ('qupath', b'[[1, 2], [3, 4.5]]', b'[[]]'),
     'a geometry of a list': ('qupath', b'"LineString"', b'["LineString"]'),
+    'a coordinate beyond all numbers': ('labelme', b'[3.5, 4]', b'[1' + b'0' * 400 + b', 4]'),
     'annotations that are none': ('label_studio', b'"annotations": [', b'"annotations": null, "x": ['),
     'results that are a flag': ('label_studio', b'"result": [', b'"result": true, "x": ['),
     'labels that are a number': ('label_studio', b'["plane"]', b'0.5'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,26 @@ def test_convert_there_and_back(tmp_path):
         'index_png',
     )
     assert set(np.unique(read_index_png(tmp_path / 'new/a.png'))) == {0, 1, 255}
+
+
+def test_a_conversion_goes_on_after_any_bad_file(tmp_path):
+    source, out = tmp_path / 'in', tmp_path / 'out'
+    source.mkdir()
+    strokes = ScribbleSet((Stroke([[1, 2], [3, 4]], 1),), 20, 10)
+    for name in ('good.json', 'b' * 240 + '.json', os.fsdecode(b'caf\xe9.json')):
+        write_labelme(source / name, strokes, VOC_TAGS)
+    content = json.loads((source / 'good.json').read_text(encoding='utf-8'))
+    for name, image in (('zero.json', 'a\0b.jpg'), ('long.json', 'x' * 400 + '.jpg'), ('up.json', '../../up.jpg')):
+        (source / name).write_text(json.dumps(content | {'imagePath': image}))
+    (source / '._good.json').write_bytes(b'of macOS')
+    (source / 'cut.json').write_text('{"shapes": [')
+    os.mkfifo(source / 'pipe.json')
+    printed, errors = run('convert', source, out, '--from', 'labelme', '--to', 'scribblesup', expect=1)
+    assert '3 written' in printed
+    assert '4 of 7 files skipped' in errors
+    assert all(f'- {name}: ' in errors for name in ('cut.json', 'long.json', 'zero.json'))
+    assert (out / 'up.xml').is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'out']
 
 
 def test_convert_reads_the_size_of_a_tile_from_its_image(tmp_path):

@@ -69,7 +69,7 @@ def make_stroke(
     """A stroke of the file at ``path``; UserError where its points are no numbers or lie absurdly far outside."""
     try:
         return Stroke(points, class_index, width)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f'{path} holds a stroke that cannot be drawn', found=error) from None
 
 
