@@ -19,7 +19,7 @@ from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
 from sdp_plugin.evaluation import AUROC, BalancedAccuracy
 from sdp_plugin.probes.classifiers import Probed, classify
-from sdp_plugin.probes.features import load_features
+from sdp_plugin.probes.features import load_features, test_key
 
 Draw = tuple[int, int | None, int]
 """Repeat, fold and seed."""
@@ -71,8 +71,8 @@ def run_probes(cfg: Config, features: str | Path, classifier: str, draws: Iterab
     with threadpool_limits(1):
         for repeat, fold, seed in draws:
             train, test, classes = _drawn(cfg, fold, seed)
-            known = (array[_rows_of(tiles, rows)] for tiles in (train, test))
-            probed = classify(classifier, next(known), train.labels, next(known), len(classes), seed)
+            known = array[_rows_of(train.keys, rows)], array[_rows_of(_test_keys(test, rows), rows)]
+            probed = classify(classifier, known[0], train.labels, known[1], len(classes), seed)
             scores.append(_scores_of(probed, train.labels, test.labels))
             results.append(
                 dict(
@@ -115,8 +115,12 @@ def _found(whole: TileCollection) -> Tiles:
     return whole.read()
 
 
-def _rows_of(tiles: Tiles, rows: Mapping[str, int]) -> list[int]:
-    missing = [key for key in tiles.keys if key not in rows]
+def _test_keys(tiles: Tiles, rows: Mapping[str, int]) -> list[str]:
+    return [other if (other := test_key(key)) in rows else key for key in tiles.keys]
+
+
+def _rows_of(keys: Sequence[str], rows: Mapping[str, int]) -> list[int]:
+    missing = [key for key in keys if key not in rows]
     if missing:
         raise UserError(
             'The features are not of these images.',
@@ -124,7 +128,7 @@ def _rows_of(tiles: Tiles, rows: Mapping[str, int]) -> list[int]:
             found=f'features of {len(rows):,} images, without those of {len(missing):,} others',
             remedy='compute the features again',
         )
-    return [rows[key] for key in tiles.keys]
+    return [rows[key] for key in keys]
 
 
 def _scores_of(probed: Probed, train_labels: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

@@ -153,13 +153,24 @@ def all_images(cfg: Config) -> Images:
     for dataset in datasets:
         for position in range(len(dataset)):
             record = dataset.get_data_info(position)
-            records.setdefault(id_of(record, position), record)
+            key = id_of(record, position)
+            is_other = key in records and _source_of(record) != _source_of(records[key])
+            records[test_key(key) if is_other else key] = record
     *transforms, last = datasets[-1].pipeline.transforms
     if type(last).__name__ != 'PackInputs':
         raise UserError('The test pipeline does not end with PackInputs.', found=type(last).__name__)
     # Compressed HDF5 files are hundreds of times slower to read in another order than theirs.
     keys = sorted(records, key=lambda key: (records[key].get('h5_path', ''), records[key].get('h5_index', 0), key))
     return Images(keys, [records[key] for key in keys], transforms)
+
+
+def test_key(key: str) -> str:
+    """The key of a test image where another image of the training part, in another folder, has its name."""
+    return f'test: {key}'
+
+
+def _source_of(record: Mapping[str, Any]) -> tuple:
+    return record.get('h5_path'), record.get('h5_index'), record.get('img_path')
 
 
 def built_dataset(cfg: Config, part: str, **changes: Any) -> BaseDataset:

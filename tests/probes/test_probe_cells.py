@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import shutil
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
@@ -141,6 +144,32 @@ def _labels(cfg):
 
     with h5py.File(f'{cfg.data_root}/camelyonpatch_level_2_split_train_y.h5') as file:
         return file['y'][:].reshape(-1)
+
+
+def test_a_test_image_with_the_name_of_a_training_image_is_another(small_config, small_data, tmp_path):
+    folders = [tmp_path / part for part in ('train', 'test')]
+    for folder in folders:
+        shutil.copytree(small_data.crc, folder)
+    for image in folders[1].rglob('*.*'):
+        pixels = cv2.imread(str(image))
+        if pixels is not None:
+            cv2.imwrite(str(image.with_suffix('.png')), 255 - pixels)
+            image.unlink()
+    cfg = small_config(CRC, examples_per_class=2)
+    for loader, folder in zip((cfg.train_dataloader, cfg.test_dataloader), folders, strict=True):
+        loader.dataset.update(data_root=str(folder), num_folds=None)
+    features = compute_features(cfg, None, tmp_path / 'features', lambda line: None)
+    assert features.description['images'] == 2 * 8 * 4
+    probes = run_probes(cfg, features.path, 'SimpleShot', [(0, None, 0)])
+    same = copy.deepcopy(cfg)
+    same.test_dataloader.dataset.data_root = str(folders[0])
+    other = compute_features(same, None, tmp_path / 'other', lambda line: None)
+    assert other.description['images'] == 8 * 4
+    scores = [
+        run_probes(*given, 'SimpleShot', [(0, None, 0)]).scores for given in ((cfg, features.path), (same, other.path))
+    ]
+    assert np.abs(scores[0]['log_scores'] - scores[1]['log_scores']).max() > 1e-2
+    assert probes.draws[0]['subset']['test_size'] == 8 * 4
 
 
 def test_features_of_other_images_are_refused(small_config, tmp_path):
