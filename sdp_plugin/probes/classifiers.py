@@ -193,7 +193,7 @@ class _HeldOut:
             (self.train, self.targets, 1.0 / (strength * len(self.train))),
             method='L-BFGS-B',
             jac=True,
-            options={'gtol': 1e-4, 'maxiter': 2000},
+            options={'gtol': 1e-5, 'maxiter': 2000},
         )
         self.parameters = found.x
         return _log_probabilities(found.x, self.others)[0]
