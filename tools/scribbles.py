@@ -32,6 +32,7 @@ from sdp_plugin.scribbles.coverage import file_statistics, summarise, table
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.scribblesup import CONTEXT_TAGS, VOC_TAGS
 from sdp_plugin.scribbles.rasterise import DRAWING_MODES
+from sdp_plugin.scribbles.tile_places import read_tile_places
 
 _PRESETS = {'voc': VOC_TAGS, 'context': CONTEXT_TAGS}
 _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp')
@@ -85,6 +86,9 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument(
         '--scale', type=_positive, default=1, help='of a QuPath tile: its pixels for each full-resolution one'
     )
+    reading.add_argument(
+        '--tiles', type=Path, metavar='FILE', help='tiles.csv of tools/cut_tiles.py: QuPath strokes on their slide'
+    )
     reading.add_argument('--line-width', type=_positive, default=3, help='for drawing strokes (default: 3)')
     reading.add_argument('--mode', choices=DRAWING_MODES, default='distance', help='for drawing strokes')
     making = argparse.ArgumentParser(add_help=False)
@@ -127,6 +131,7 @@ def _options(args: argparse.Namespace) -> FormatOptions:
         image_size=partial(_image_size, args.images) if args.images else None,
         offset=tuple(args.offset),
         scale=args.scale,
+        tiles=read_tile_places(args.tiles) if args.tiles else (),
         line_width=args.line_width,
         mode=args.mode,
     )

@@ -80,7 +80,7 @@ def work_through(work: Callable[[Path], object], paths: Sequence[Path], workers:
     """
     guarded = partial(_guarded, work)
     progress = _Progress(title, len(paths))
-    if workers <= 1:
+    if min(workers, len(paths)) <= 1:
         yield from progress.over(map(guarded, paths))
         return
     with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:

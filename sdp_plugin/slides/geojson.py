@@ -9,6 +9,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from sdp_plugin.files import atomic_path
 from sdp_plugin.slides.classes import qupath_name
 from sdp_plugin.slides.predictions import Predictions
 
+_FAR = 1e7
 _NAMESPACE = uuid.UUID('6f5b54b5-5f0c-4e0f-9a41-3f1f0a4cf0a7')
 
 
@@ -41,13 +43,36 @@ def outlines(predictions: Predictions) -> list:
 
     Cells that only share a corner belong to two areas.
     """
-    shapely = _shapely()
+    shapely = shapely_library()
     chosen = predictions.target_probability >= predictions.classes.threshold
     boxes = np.array([_edges(predictions, index) for index in predictions.indices[chosen].tolist()]).reshape(-1, 4)
     union = shapely.union_all(shapely.box(*boxes.T))
     # Along an edge of many cells only its ends are corners. This moves nothing.
     parts = [shapely.remove_repeated_points(part.simplify(0)) for part in shapely.get_parts(union)]
     return sorted((part for part in parts if not part.is_empty), key=lambda part: (part.bounds[1], part.bounds[0]))
+
+
+def read_geometries(path: str | os.PathLike) -> list:
+    """The geometries of a GeoJSON, as QuPath exports it: a FeatureCollection, a list of features, or one feature.
+
+    Returns:
+        list: Of shapely, in pixels of level 0.
+
+    Raises:
+        UserError: If it cannot be read, is no GeoJSON, or holds positions that are none of a slide.
+    """
+    shapely = shapely_library()
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        features = content.get('features', [content]) if isinstance(content, dict) else content
+        found = [shapely.geometry.shape(feature['geometry']) for feature in features if feature.get('geometry')]
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, shapely.errors.ShapelyError) as error:
+        raise UserError(f'{path} cannot be read as GeoJSON.', found=repr(error)[:200]) from None
+    found = [geometry for geometry in found if not geometry.is_empty]
+    if not all(-_FAR < edge < _FAR for geometry in found for edge in geometry.bounds):
+        raise UserError(f'{path} holds positions that are no numbers, or far outside of any slide.')
+    return found
 
 
 def _edges(predictions: Predictions, index: int) -> tuple[int, int, int, int]:
@@ -73,7 +98,7 @@ def _detections(predictions: Predictions) -> Iterator[dict]:
 
 
 def _annotations(predictions: Predictions, polygons: Iterable) -> Iterator[dict]:
-    shapely = _shapely()
+    shapely = shapely_library()
     target = predictions.classes.target
     mm2 = predictions.mpp[0] * predictions.mpp[1] / 1e6
     for number, polygon in enumerate(polygons):
@@ -111,9 +136,11 @@ def _write(features: Iterable[dict], path: str | os.PathLike) -> None:
         file.write('\n]}\n')
 
 
-def _shapely() -> object:
+def shapely_library() -> object:
+    """The package shapely; UserError where it is missing."""
     try:
         import shapely
+        import shapely.geometry
     except ImportError as error:
         raise UserError('Outlines need shapely.', found=error, remedy="pip install 'sdp_plugin[slides]'") from None
     return shapely

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.slides.geojson import read_geometries
 
 SMOOTHED_OVER = 16.0
 """Micrometres over which colours are averaged before they are judged."""
@@ -71,12 +71,14 @@ def drawn_areas(path: str | Path, shape: tuple[int, int], scale: int) -> np.ndar
         UserError: If it is no GeoJSON, or holds no area.
     """
     mask = np.zeros(shape, np.uint8)
-    polygons = list(_polygons(Path(path)))
-    for rings in polygons:
+    polygons = [part for geometry in read_geometries(path) for part in getattr(geometry, 'geoms', [geometry])]
+    polygons = [part for part in polygons if part.geom_type == 'Polygon']
+    for polygon in polygons:
         one = np.zeros(shape, np.uint8)
-        for number, ring in enumerate(rings):
+        for number, ring in enumerate((polygon.exterior, *polygon.interiors)):
             # fillPoly's whole positions are centres of pixels.
-            points = np.round((ring / scale - 0.5) * 2**_BINARY_DIGITS).astype(np.int32)
+            positions = np.asarray(ring.coords)[:, :2] / scale - 0.5
+            points = np.round(positions * 2**_BINARY_DIGITS).astype(np.int32)
             cv2.fillPoly(one, [points], 0 if number else 1, shift=_BINARY_DIGITS)
         mask |= one
     if not mask.any():
@@ -86,26 +88,3 @@ def drawn_areas(path: str | Path, shape: tuple[int, int], scale: int) -> np.ndar
             found=f'{len(polygons)} polygons, all of them elsewhere' if polygons else 'none',
         )
     return mask > 0
-
-
-def _polygons(path: Path) -> list[list[np.ndarray]]:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f'{path} cannot be read as GeoJSON.', found=error) from None
-    features = content.get('features', [content]) if isinstance(content, dict) else content
-    found = []
-    try:
-        for feature in features:
-            geometry = feature.get('geometry') or {}
-            if geometry.get('type') not in ('Polygon', 'MultiPolygon'):
-                continue
-            parts = geometry['coordinates'] if geometry['type'] == 'MultiPolygon' else [geometry['coordinates']]
-            found += [
-                [np.asarray(ring, np.float64).reshape(-1, len(ring[0]))[:, :2] for ring in part] for part in parts
-            ]
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise UserError(f'{path} is no GeoJSON of features.', found=error) from None
-    if not all(np.isfinite(ring).all() and np.abs(ring).max() < 1e7 for part in found for ring in part):
-        raise UserError(f'{path} holds positions that are no numbers, or far outside of any slide.')
-    return found

@@ -14,11 +14,12 @@ from sdp_plugin.scribbles.formats.cvat import read_cvat
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.label_studio import read_label_studio
 from sdp_plugin.scribbles.formats.labelme import read_labelme, write_labelme
-from sdp_plugin.scribbles.formats.qupath import read_qupath
+from sdp_plugin.scribbles.formats.qupath import read_qupath, read_qupath_tiles
 from sdp_plugin.scribbles.formats.reading import ImageAnnotation
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup, write_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 from sdp_plugin.scribbles.strokes import ScribbleSet
+from sdp_plugin.scribbles.tile_places import TilePlace
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class FormatOptions:
             say.
         offset (tuple[float, float]): Of a tile in its slide, in full-resolution pixels.
         scale (float): Tile pixels for each full-resolution pixel.
+        tiles (Sequence[TilePlace]): The tiles of a slide, instead of one tile's offset and scale.
         line_width (float): For drawing strokes into index PNGs.
         mode (str): For drawing strokes into index PNGs.
     """
@@ -43,6 +45,7 @@ class FormatOptions:
     image_size: Callable[[str], tuple[int, int]] | None = None
     offset: tuple[float, float] = (0, 0)
     scale: float = 1
+    tiles: Sequence[TilePlace] = ()
     line_width: float = 3
     mode: str = 'distance'
 
@@ -79,9 +82,12 @@ def _read_labelme(path: Path, options: FormatOptions) -> list[ImageAnnotation]:
 
 
 def _read_qupath(path: Path, options: FormatOptions) -> list[ImageAnnotation]:
+    if options.tiles:
+        return read_qupath_tiles(path, options.class_names, options.tiles, options.unknown_tag)
     if options.image_size is None:
         raise UserError(
-            f'{path} does not say the size of its image', remedy='name the folder of the images: --images FOLDER'
+            f'{path} does not say the size of its image',
+            remedy='name the folder of the images (--images FOLDER), or the table of tiles (--tiles FILE)',
         )
     size = options.image_size(path.stem)
     return [read_qupath(path, options.class_names, size, options.unknown_tag, options.offset, options.scale)]

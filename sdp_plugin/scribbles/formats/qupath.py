@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sdp_plugin.scribbles.formats.reading import (
     stem,
 )
 from sdp_plugin.scribbles.formats.scribblesup import TAG_ALIASES
+from sdp_plugin.scribbles.tile_places import TilePlace
 
 # How deep the points of one polyline lie in a geometry's coordinates; a point is a polyline of one.
 _LINES = {
@@ -33,6 +35,8 @@ _LINES = {
     'MultiPoint': lambda coordinates: [[point] for point in coordinates],
 }
 _CORNER = 0.5
+# Pixels outside of a tile from which a stroke still reaches into it, by its width.
+_NEAR = 20
 
 
 def read_qupath(
@@ -89,6 +93,41 @@ def read_qupath(
         strokes += [make_stroke(path, line, class_index) for line in lines]
     scribbles = make_scribble_set(path, strokes, *image_size)
     return ImageAnnotation(stem(path.name), scribbles, report_left_out(path, len(strokes), left_out))
+
+
+def read_qupath_tiles(
+    path: str | os.PathLike, class_names: Sequence[str], places: Sequence[TilePlace], unknown_tag: str = 'error'
+) -> list[ImageAnnotation]:
+    """The strokes on a slide, dealt to the tiles that were cut from it.
+
+    Args:
+        path (str | os.PathLike): As of :func:`read_qupath`.
+        class_names (Sequence[str]): Likewise.
+        places (Sequence[TilePlace]): The tiles.
+        unknown_tag (str): As of :func:`read_qupath`.
+
+    Returns:
+        list[ImageAnnotation]: One for each tile that a stroke comes near, with these strokes alone.
+
+    Raises:
+        UserError: What :func:`read_qupath` raises, and if no stroke comes near a tile.
+    """
+    whole = read_qupath(path, class_names, (1, 1), unknown_tag)
+    found = []
+    for place in places:
+        scale = np.array([place.columns / place.width, place.rows / place.height])
+        far = np.array([place.columns, place.rows]) + _NEAR
+        strokes = [
+            replace(stroke, points=(stroke.points + _CORNER - (place.x, place.y)) * scale - _CORNER)
+            for stroke in whole.drawn.strokes
+        ]
+        near = [s for s in strokes if (s.points.min(axis=0) < far).all() and (s.points.max(axis=0) > -_NEAR).all()]
+        if near:
+            scribbles = make_scribble_set(path, near, place.columns, place.rows)
+            found.append(ImageAnnotation(place.image_id, scribbles, () if found else whole.left_out))
+    if not found:
+        raise UserError(f'{path} holds no stroke on any of these tiles', remedy='name the tiles of this very slide')
+    return found
 
 
 def _features(path: Path) -> list[dict]:

@@ -1,0 +1,65 @@
+"""Where the tiles that were cut from a slide lie in it: what brings strokes on the slide to strokes on its tiles."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.files import atomic_path
+
+
+@dataclass(frozen=True)
+class TilePlace:
+    """A tile and its place.
+
+    Args:
+        image_id (str): The tile's file name without suffix.
+        x, y (int): Its upper left corner in the slide, in full-resolution pixels.
+        width, height (int): Its size in the slide, in full-resolution pixels.
+        columns, rows (int): Its size as an image, in its own pixels.
+    """
+
+    image_id: str
+    x: int
+    y: int
+    width: int
+    height: int
+    columns: int
+    rows: int
+
+
+_HEADER = [field.name for field in fields(TilePlace)]
+
+
+def write_tile_places(places: Iterable[TilePlace], path: str | os.PathLike) -> None:
+    """Write a CSV, one tile a row."""
+    with atomic_path(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.writer(file)
+        writer.writerow(_HEADER)
+        writer.writerows(astuple(place) for place in places)
+
+
+def read_tile_places(path: str | os.PathLike) -> tuple[TilePlace, ...]:
+    """Read what :func:`write_tile_places` wrote.
+
+    Raises:
+        UserError: If it is missing, no such table, empty, or holds sizes that are none.
+    """
+    path = Path(path)
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            rows = list(csv.DictReader(file))
+        places = tuple(TilePlace(row['image_id'], *(int(row[name]) for name in _HEADER[1:])) for row in rows)
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UserError(
+            f'{path} is no table of tiles.',
+            looked_for=f'a CSV with {", ".join(_HEADER)}, as tools/cut_tiles.py writes it',
+            found=repr(error),
+        ) from None
+    if not places or min(min(place.width, place.height, place.columns, place.rows) for place in places) < 1:
+        raise UserError(f'{path} names no tiles, or some without pixels.')
+    return places
