@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -137,10 +137,14 @@ class Slide:
             region = region.resize(size, Image.Resampling.BILINEAR, box=box)
         return np.asarray(region)
 
-    def overview(self, scale: int) -> np.ndarray:
+    def overview(self, scale: int, over: Callable[[Sequence], Iterable] = iter) -> np.ndarray:
         """The whole slide, each pixel the mean of about ``scale`` x ``scale`` pixels of level 0.
 
         It is read block by block, so that a slide of one level needs no more memory than the result.
+
+        Args:
+            scale (int): Pixels of level 0 for each of the result.
+            over (Callable): Goes over a list of blocks, and may tell how far it is.
 
         Returns:
             np.ndarray: (ceil(height / scale), ceil(width / scale), 3) uint8, RGB. Pixel (i, j) begins at
@@ -150,10 +154,9 @@ class Slide:
         picture = np.empty((*shape, 3), np.uint8)
         # Blocks of about as many pixels at the level that is read, whatever the scale.
         block = max(1, int(OVERVIEW_BLOCK * max(self.level_for(Fraction(scale)).downsample)) // scale)
-        for i in range(0, shape[0], block):
-            for j in range(0, shape[1], block):
-                h, w = min(block, shape[0] - i), min(block, shape[1] - j)
-                picture[i : i + h, j : j + w] = self.read(j * scale, i * scale, w * scale, h * scale, (w, h))
+        for i, j in over([(i, j) for i in range(0, shape[0], block) for j in range(0, shape[1], block)]):
+            h, w = min(block, shape[0] - i), min(block, shape[1] - j)
+            picture[i : i + h, j : j + w] = self.read(j * scale, i * scale, w * scale, h * scale, (w, h))
         return picture
 
     def fingerprint(self) -> str:

@@ -140,7 +140,7 @@ def predict_slide(
         grid = make_grid(slide, model.input_size, model.mpp, options.stride)
         _say_if_coarser(slide, model, title, say)
         scale = max(1, -(-max(slide.width, slide.height) // LONGEST_OVERVIEW))
-        picture = slide.overview(scale)
+        picture = slide.overview(scale, lambda blocks: _over_blocks(blocks, f'{title}, overview', say))
         indices = _chosen_cells(slide, grid, picture, scale, options)
         fingerprint = slide.fingerprint()
         _claim(folder, _settings(model, classes, options, fingerprint, grid, indices), options.overwrite)
@@ -275,6 +275,13 @@ def _numbers(summary: dict | None, classes: SlideClasses) -> list:
         return [''] * (4 + 2 * len(classes.names))
     areas = [summary['target'], *(summary['classes'][name] for name in classes.names)]
     return [summary['tiles'], summary['classified_mm2'], *(area[unit] for area in areas for unit in ('mm2', 'percent'))]
+
+
+def _over_blocks(blocks: Sequence, title: str, say: Callable[[str], None]) -> Iterator:
+    with _progress(title, len(blocks), 0, say) as advance:
+        for block in blocks:
+            yield block
+            advance(1)
 
 
 @contextmanager

@@ -93,9 +93,12 @@ def test_areas_of_qupath_with_holes_and_several_parts(tmp_path):
     ('text', 'message'),
     [
         ('no JSON', 'cannot be read as GeoJSON'),
-        ('[1, 2]', 'no GeoJSON of features'),
-        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": 3}}]}', 'no GeoJSON of features'),
-        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[0, NaN], [1, 1]]]}}]}', 'no numbers'),
+        ('[1, 2]', 'cannot be read as GeoJSON'),
+        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": 3}}]}', 'cannot be read as GeoJSON'),
+        (
+            '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[0, 1e9], [1, 1], [0, 1], [0, 1e9]]]}}]}',
+            'far outside',
+        ),
         ('{"features": [{"geometry": {"type": "Point", "coordinates": [0, 0]}}]}', 'holds no area'),
         (
             '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[9e5, 9e5], [9e6, 9e5], [9e6, 9e6]]]}}]}',
