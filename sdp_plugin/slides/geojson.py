@@ -63,11 +63,12 @@ def read_geometries(path: str | os.PathLike) -> list:
     """
     shapely = shapely_library()
     path = Path(path)
+    wrong = (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError)
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         features = content.get('features', [content]) if isinstance(content, dict) else content
         found = [shapely.geometry.shape(feature['geometry']) for feature in features if feature.get('geometry')]
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, shapely.errors.ShapelyError) as error:
+    except (*wrong, shapely.errors.ShapelyError) as error:
         raise UserError(f'{path} cannot be read as GeoJSON.', found=repr(error)[:200]) from None
     found = [geometry for geometry in found if not geometry.is_empty]
     if not all(-_FAR < edge < _FAR for geometry in found for edge in geometry.bounds):

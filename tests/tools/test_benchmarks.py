@@ -11,7 +11,16 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
 # Not of speed beside a peer.
-OF_OTHER_THINGS = {'loops_grid', 'loops_accuracy', 'load_scribbles', 'label_free_crops', 'trunk_step', 'probes'}
+OF_OTHER_THINGS = {
+    'loops_grid',
+    'loops_accuracy',
+    'load_scribbles',
+    'label_free_crops',
+    'trunk_step',
+    'probes',
+    'slide_memory',
+    'slide_tiles',
+}
 PLACE = 'Before.\n<!-- benchmarks: begin -->\nof yesterday\n<!-- benchmarks: end -->\nAfter.\n'
 
 
@@ -54,3 +63,16 @@ def test_mistakes_end_in_one_message_before_anything_is_measured(small_data, tmp
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.slow
+def test_a_slide_of_a_quarter_of_a_gigabyte_takes_less_memory(tmp_path):
+    """Of one level, so that all of it is read twice; the libraries take most of what is held."""
+    out = tmp_path / 'memory.json'
+    command = [BENCHMARKS / 'slide_memory.py', '--width', 12000, '--height', 9000, '--folder', tmp_path, '--out', out]
+    done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(out.read_text())
+    assert report['tiles'] > 700
+    assert report['peak_megabytes'] - report['megabytes_before'] < 450
+    assert not list(tmp_path.glob('tmp*'))
