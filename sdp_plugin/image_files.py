@@ -17,7 +17,9 @@ from sdp_plugin.files import read_regular_file
 # Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
 MAX_PIXELS = 2**26
 _MAX_BYTES = 2**30
-_LOG_LEVEL = cv2.utils.logging.getLogLevel()
+# OpenCV 4 has these at the top.
+_LOGGING = getattr(cv2.utils, 'logging', cv2)
+_LOG_LEVEL, _SILENT = _LOGGING.getLogLevel(), 0
 _PNG = b'\x89PNG\r\n\x1a\n'
 
 
@@ -65,11 +67,11 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
 def _without_a_word() -> Iterator[None]:
     """Keep OpenCV from writing to the terminal what the one error says."""
     # Threads decode at once: the level of before is not what the last of them found.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _LOGGING.setLogLevel(_SILENT)
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(_LOG_LEVEL)
+        _LOGGING.setLogLevel(_LOG_LEVEL)
 
 
 def _bytes_of(path: str | os.PathLike) -> bytes:
