@@ -35,7 +35,8 @@ def test_features_of_all_images_that_are_trained_and_tested_on(small_config, tmp
 
 
 def test_the_features_of_a_frozen_network_are_those_that_a_fine_tuning_at_rate_0_ends_with(small_config, tmp_path):
-    cfg = small_config(PCAM, max_epochs=1, lr=0.0, examples_per_class=4, precision='float32')
+    cfg = small_config(PCAM, max_epochs=1, examples_per_class=4, precision='float32')
+    cfg.optim_wrapper.optimizer.lr = 0.0
     # Batch norm follows its batches even where nothing is learnt.
     cfg.model.backbone.norm_eval = True
     runner = build_runner(cfg)
