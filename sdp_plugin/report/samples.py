@@ -9,6 +9,7 @@ A grid's work directory may have a folder ``samples`` with PNG or JPEG files, an
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sdp_plugin.files import read_regular_file
@@ -33,7 +34,7 @@ def read_samples(work_dir: Path) -> tuple[list[Sample], list[str]]:
         name = wish.file
         path = folder / name
         media_type = SUFFIXES.get(path.suffix.lower())
-        if media_type is None or path.parent != folder or not path.is_file():
+        if media_type is None or path.parent != folder or not os.path.isfile(path):
             problems.append(f'The picture samples/{name} is left out: there is no such PNG or JPEG file.')
             continue
         try:

@@ -60,3 +60,9 @@ def test_a_spoilt_index_is_named(folder, text):
     (folder / 'samples' / 'samples.json').write_text(text)
     assert read_samples(folder)[0] == []
     assert 'samples.json' in read_samples(folder)[1][0]
+
+
+def test_a_name_that_is_too_long_is_no_picture(folder):
+    name = f'{"a" * 5000}.png'
+    (folder / 'samples' / 'samples.json').write_text(json.dumps({'samples': [{'file': name}]}))
+    assert 'no such PNG' in read_samples(folder)[1][0]
