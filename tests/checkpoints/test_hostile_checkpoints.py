@@ -68,7 +68,7 @@ def test_no_pickle_runs_by_testing_or_starting_from_it(small_config, tmp_path):
     cfg = small_config('finetune/resnet18_1xb32-100e_pcam.py')
     cfg.load_from = str(path)
     with pytest.raises(UserError, match='could run code'):
-        train.start(cfg).load_or_resume()
+        train.build_runner(cfg).load_or_resume()
     for url in (f'file://{path}', 'http://localhost:9/x.pth'):
         with pytest.raises(UserError, match='nothing is fetched'):
             train.test(small_config('finetune/resnet18_1xb32-100e_pcam.py'), url)
@@ -79,9 +79,9 @@ def test_nothing_runs_by_resuming_from_it(small_config, tmp_path):
     """mmengine's Runner executes ``meta['config']`` as a program when it resumes."""
     cfg = small_config('finetune/resnet18_1xb32-100e_pcam.py')
     mark = tmp_path / 'ran'
-    runner = train.start(cfg)
+    runner = train.build_runner(cfg)
     runner.train_loop  # noqa: B018 - what a checkpoint of it counts
     runner.save_checkpoint(cfg.work_dir, 'epoch_1.pth', meta={'config': f'open({str(mark)!r}, "w")'}, **UNTRAINED)
-    resumed = train.start(small_config('finetune/resnet18_1xb32-100e_pcam.py'), resume=True)
+    resumed = train.build_runner(small_config('finetune/resnet18_1xb32-100e_pcam.py'), resume=True)
     resumed.resume(f'{cfg.work_dir}/epoch_1.pth', resume_optimizer=False, resume_param_scheduler=False)
     assert not mark.exists()

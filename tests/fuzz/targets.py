@@ -268,7 +268,7 @@ _QUPATH = {
         for kind, coordinates in (
             ('LineString', [[1, 2], [3, 4.5]]),
             ('MultiLineString', [[[1, 2], [3, 4]], [[5, 6]]]),
-            ('Polygon', [[[1, 2], [3, 4], [5, 6], [1, 2]]]),
+            ('Polygon', [[[1, 2], [30, 4], [5, 26], [1, 2]]]),
             ('Point', [1, 2]),
         )
     ],
@@ -347,9 +347,9 @@ def _parse_hdf5(path: Path) -> None:
 
 
 def _parse_tissue(path: Path) -> object:
-    from sdp_plugin.slides.tissue import _polygons
+    from sdp_plugin.slides.tissue import drawn_areas
 
-    return _polygons(path)
+    return drawn_areas(path, (40, 60), 1)
 
 
 def _parse_result(path: Path) -> object:
@@ -512,7 +512,7 @@ TARGETS: dict[str, Target] = {
     'index_png': Target(_reader('index_png'), '.png', _pngs),
     'image': Target(_parse_image, '.png', _images),
     'hdf5': Target(_parse_hdf5, '.h5', _hdf5),
-    'tissue': Target(_parse_tissue, '.geojson', lambda: [json.dumps(_QUPATH).encode()], _JSON_WORDS),
+    'tissue': Target(_parse_tissue, '.geojson', lambda: [json.dumps(_QUPATH['features'][2:]).encode()], _JSON_WORDS),
     'grid_plan': Target(_parse_plan, '.json', _plans, _JSON_WORDS),
     'grid_claim': Target(_parse_claim, '.0', _claims, _JSON_WORDS),
     'grid_scores': Target(_parse_scores, '.npz', _scores),
