@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdp_plugin.catalogue.cards import Colour
-from sdp_plugin.catalogue.crc import CRC
+from sdp_plugin.catalogue.inspection import COLLECTIONS
 from sdp_plugin.catalogue.palette import voc_palette
-from sdp_plugin.catalogue.pcam import PCAM
 from sdp_plugin.errors import UserError
 
-TILE_CARDS = (PCAM, CRC)
+TILE_CARDS = tuple(card for kind in COLLECTIONS.values() if (card := getattr(kind, 'CARD', None)))
 """The data sets of tiles whose classes, colours and resolution are known."""
 
+TAKEN_STEMS = ('tiles',)
+"""Of the other GeoJSON files of a slide."""
+
 # The classes that QuPath starts with, by our data sets' spelling.
-_QUPATH_NAMES = {'tumour': 'Tumor', 'tumor': 'Tumor', 'lympho': 'Immune cells', 'stroma': 'Stroma'}
+_QUPATH_NAMES = {
+    **dict.fromkeys(('tumour', 'tumor', 'tum'), 'Tumor'),
+    **dict.fromkeys(('lympho', 'lym'), 'Immune cells'),
+    **dict.fromkeys(('stroma', 'str'), 'Stroma'),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,12 @@ class SlideClasses:
     def target_name(self) -> str:
         """As the checkpoint says."""
         return self.names[self.target]
+
+    @property
+    def outlines_file(self) -> str:
+        """Where the target is outlined: its name, as far as a file of a folder may be called that."""
+        stem = re.sub(r'[^\w -]', '_', self.target_name)[:60]
+        return f'{stem}_.geojson' if stem in TAKEN_STEMS else f'{stem}.geojson'
 
 
 def slide_classes(names: Sequence[str], target: str | None = None, threshold: float = 0.5) -> SlideClasses:

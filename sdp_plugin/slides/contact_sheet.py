@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
+from scipy.special import softmax
 
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.slides.heatmap import colour_map
@@ -86,8 +87,7 @@ def _tiles(
     for position in positions.tolist():
         index, predicted = int(predictions.indices[position]), int(predictions.predicted[position])
         tile, box = read_tile(index), predictions.grid.tile(index)
-        exponents = np.exp(np.asarray(predictions.logits[position], np.float64))
-        probability = (exponents / exponents.sum())[predicted]
+        probability = softmax(np.asarray(predictions.logits[position], np.float64))[predicted]
         yield {
             'picture': _embedded(tile, 'JPEG'),
             'map': _embedded(_over(tile, activation(tile, predicted)), 'JPEG') if activation else '',

@@ -129,9 +129,3 @@ def classify(
 
     out.append(logits())
     return out.read()
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits, float64, shape (N, C)."""
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    return exponents / exponents.sum(axis=1, keepdims=True)

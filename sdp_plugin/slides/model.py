@@ -10,9 +10,10 @@ import numpy as np
 
 from sdp_plugin.apis.class_activation import ClassActivation
 from sdp_plugin.apis.predict import Classifier
-from sdp_plugin.checkpoints.reading import sha256_of
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import sha256_of
 from sdp_plugin.slides.classes import TILE_CARDS
+from sdp_plugin.slides.reading import GREATEST_MPP, LEAST_MPP
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,16 @@ def slide_model(
         with_activation (bool): Whether the contact sheet shows where the network looks. Defaults to False.
 
     Raises:
-        UserError: If neither says the resolution, or the network has no maps to show.
+        UserError: If neither says the resolution, it is none, or the network has no maps to show.
     """
+    if mpp is not None and not LEAST_MPP <= mpp <= GREATEST_MPP:
+        raise UserError(
+            f'{mpp} micrometres a pixel is no resolution of tiles.',
+            looked_for=f'{float(LEAST_MPP)} to {float(GREATEST_MPP)}',
+        )
     mpp = mpp or classifier.mpp
     if not mpp:
-        known = ', '.join(f'{card.mpp:g} for {card.name}' for card in TILE_CARDS)
+        known = ', '.join(f'{card.mpp:g} for {card.name}' for card in TILE_CARDS if card.mpp)
         raise UserError(
             f'{checkpoint} does not say at which resolution it was trained.',
             looked_for="'mpp' in its meta['model_card'], which a fine-tuning with our configs writes",

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from sdp_plugin.slides.classes import SlideClasses
-from sdp_plugin.slides.inference import softmax
 from sdp_plugin.slides.tiling import TileGrid
 
 ROWS_AT_ONCE = 65536
@@ -42,7 +42,7 @@ class Predictions:
         """Numbers, logits and probabilities of some thousand tiles at a time."""
         for start in range(0, len(self.indices), ROWS_AT_ONCE):
             logits = np.asarray(self.logits[start : start + ROWS_AT_ONCE])
-            yield self.indices[start : start + ROWS_AT_ONCE], logits, softmax(logits)
+            yield self.indices[start : start + ROWS_AT_ONCE], logits, softmax(logits.astype(np.float64), axis=1)
 
     @cached_property
     def predicted(self) -> np.ndarray:

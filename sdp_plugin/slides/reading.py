@@ -89,11 +89,6 @@ class Slide:
     ) -> None:
         self._pixels.close()
 
-    @property
-    def pixel_mm2(self) -> float:
-        """Area of a pixel of level 0 in square millimetres."""
-        return float(self.mpp[0] * self.mpp[1]) / 1e6
-
     def level_for(self, scale: Fraction) -> Level:
         """The coarsest level that is as fine as so many pixels of level 0 for each pixel wanted; else level 0."""
         fine_enough = [level for level in self.levels if max(level.downsample) <= scale * TOLERATED_COARSER]

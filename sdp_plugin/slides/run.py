@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically, write_text_atomically
+from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically
 from sdp_plugin.slides.classes import SlideClasses
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines
@@ -218,16 +218,17 @@ def _claim(folder: Path, settings: dict, overwrite: bool) -> None:
             remedy='name another --out, or replace them with --overwrite',
         )
     (folder / LOGITS_FILE).unlink(missing_ok=True)
-    write_text_atomically(path, json.dumps(settings, indent=2) + '\n')
+    write_json_atomically(path, settings)
 
 
 def _read_settings(path: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError:
+        there = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
         return {}
+    return there if isinstance(there, dict) else {}
 
 
 def _write_results(
@@ -241,7 +242,7 @@ def _write_results(
 ) -> dict:
     write_table(predictions, folder / 'tiles.csv')
     write_detections(predictions, folder / 'tiles.geojson')
-    write_outlines(predictions, folder / f'{predictions.classes.target_name}.geojson')
+    write_outlines(predictions, folder / predictions.classes.outlines_file)
     write_overlay(predictions, picture, scale, folder / 'heatmap.png')
     write_pyramid(predictions, folder / 'heatmap.ome.tif')
     write_contact_sheet(

@@ -27,11 +27,6 @@ class Box:
     width: int
     height: int
 
-    @property
-    def area(self) -> int:
-        """In pixels of level 0."""
-        return self.width * self.height
-
 
 @dataclass(frozen=True)
 class TileGrid:

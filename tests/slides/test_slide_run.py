@@ -18,11 +18,14 @@ import tifffile
 from PIL import Image
 from pyramids import COLOURS, NAMES, class_of_cell, painted, read_colours, write_pyramid_file
 
+from sdp_plugin.catalogue.crc import CRC
+from sdp_plugin.catalogue.nct_crc import NCT_CRC
+from sdp_plugin.catalogue.pcam import PCAM
 from sdp_plugin.errors import UserError
 from sdp_plugin.slides.classes import slide_classes
 from sdp_plugin.slides.heatmap import OPACITY, colour_map
 from sdp_plugin.slides.inference import LogitsFile
-from sdp_plugin.slides.model import SlideModel
+from sdp_plugin.slides.model import SlideModel, slide_model
 from sdp_plugin.slides.run import SlideOptions, predict_slides
 
 INPUT = 24
@@ -346,6 +349,23 @@ def test_what_a_person_can_get_wrong(noisy_slide, tmp_path):
         slide_classes(NAMES, 'tumour')
     with pytest.raises(UserError, match='no probability'):
         slide_classes(NAMES, None, 1.5)
+
+
+def test_a_class_of_any_name_is_outlined_in_the_folder_of_the_slide():
+    names = [slide_classes((name,)).outlines_file for name in ('../../x', '/etc/x', 'tiles', 'n' * 200, 'Tumor 1')]
+    assert names == ['______x.geojson', '_etc_x.geojson', 'tiles_.geojson', f'{"n" * 60}.geojson', 'Tumor 1.geojson']
+
+
+def test_the_classes_of_each_data_set_of_tiles_have_their_colours():
+    for card in (PCAM, CRC, NCT_CRC):
+        assert slide_classes(card.classes).colours == card.palette
+    assert slide_classes(NCT_CRC.classes).target_name == 'TUM'
+
+
+@pytest.mark.parametrize('mpp', [0.0, -0.5, float('nan'), 1000.0])
+def test_a_resolution_of_tiles_that_is_none_is_refused(mpp):
+    with pytest.raises(UserError, match='no resolution of tiles'):
+        slide_model(None, 'a.pth', mpp)
 
 
 def test_the_contact_sheet_shows_tiles_and_where_the_network_looks(noisy_slide, tmp_path):
