@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -21,6 +22,12 @@ _STEM_BYTES = 100
 _DAY = 24 * 3600
 _TEMPORARY = re.compile(r'\..*\.([\w-]*)\.(\d+)\.[0-9a-f]{8}(?:\.[^.]+)?')
 _NUMBER = re.compile(r'[-+]?[\d.]+(e[-+]?\d+)?', re.IGNORECASE)
+
+
+def sha256_of(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import math
 import os
@@ -224,12 +223,6 @@ def _literal(node: ast.expr) -> Any:
 
 def _is_plain(mappings: list[ast.expr], keywords: list[ast.keyword]) -> bool:
     return all(isinstance(item, ast.Dict) for item in mappings) and all(item.arg for item in keywords)
-
-
-def sha256_of(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def register_safe_loader() -> None:

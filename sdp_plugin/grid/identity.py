@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 import sdp_plugin
+from sdp_plugin.files import sha256_of
 
 DIGITS = 12
 
@@ -107,8 +108,7 @@ def _plain(value: object) -> object:
 
 def file_digest(path: Path) -> str:
     """Twelve hexadecimal digits of the SHA-256 of a file's content."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()[:DIGITS]
+    return sha256_of(path)[:DIGITS]
 
 
 def training_digest(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from sdp_plugin.apis.train import latest_checkpoint
 from sdp_plugin.catalogue.voc import VOC_2012, read_id_list
 from sdp_plugin.engine.segment import Segmented, segment_test_images
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import write_json_atomically
 from sdp_plugin.grid.records import PRETRAINING, Cell
 from sdp_plugin.grid.store import WORK, GridRecord, cell_folder, read_grid
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
@@ -58,7 +57,7 @@ def draw_segmentations(work_dir: str | Path, num_images: int = 6) -> list[Path]:
         name = f'segmentations-{number}.png'
         save_segmentation_panels(rows_of(of_variant, num_images), folder / name, VOC_2012.classes)
         samples.append(dict(file=name, caption=CAPTION, group=variant or 'Segmentations'))
-    write_text_atomically(folder / 'samples.json', json.dumps(dict(format=1, samples=samples), indent=2) + '\n')
+    write_json_atomically(folder / 'samples.json', dict(format=1, samples=samples))
     return [folder / sample['file'] for sample in samples]
 
 

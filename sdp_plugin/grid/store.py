@@ -36,7 +36,7 @@ from pydantic_core import from_json
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path, read_regular_file, write_text_atomically
-from sdp_plugin.grid import leases as claims
+from sdp_plugin.grid import leases
 from sdp_plugin.grid.identity import versions
 from sdp_plugin.grid.leases import Claim, Owner, create_exclusively
 from sdp_plugin.grid.plan import Plan
@@ -284,12 +284,12 @@ def read_plan(work_dir: str | Path) -> Plan:
     return plan
 
 
-def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
+def read_grid(work_dir: str | Path, lease: float = leases.LEASE) -> GridRecord:
     """Read all that a work directory holds, also while workers are at it.
 
     Args:
         work_dir (str | Path): The work directory of a grid.
-        lease (float): Seconds after which a claim lapses. Defaults to ``claims.LEASE``.
+        lease (float): Seconds after which a claim lapses. Defaults to ``leases.LEASE``.
 
     Returns:
         GridRecord: The record. A cell whose files are spoilt is among the unreadable.
@@ -301,14 +301,14 @@ def read_grid(work_dir: str | Path, lease: float = claims.LEASE) -> GridRecord:
 
 
 def read_cells(
-    work_dir: str | Path, plan: Plan, lease: float = claims.LEASE, known: Mapping[str, Result] | None = None
+    work_dir: str | Path, plan: Plan, lease: float = leases.LEASE, known: Mapping[str, Result] | None = None
 ) -> GridRecord:
     """Read what a work directory holds of a plan, which need not be written there yet.
 
     Args:
         work_dir (str | Path): The work directory of a grid.
         plan (Plan): The plan.
-        lease (float): Seconds after which a claim lapses. Defaults to ``claims.LEASE``.
+        lease (float): Seconds after which a claim lapses. Defaults to ``leases.LEASE``.
         known (Mapping[str, Result] | None): Results by id that were read before and so are not read again.
 
     Returns:
@@ -329,7 +329,7 @@ def read_cells(
                 continue
             elif FAILURE in names and (failure := _failure(cell_folder(work_dir, cell_id) / FAILURE)):
                 failures[cell_id] = failure
-            elif owner := claims.holder(cell_folder(work_dir, cell_id), names, lease):
+            elif owner := leases.holder(cell_folder(work_dir, cell_id), names, lease):
                 running[cell_id] = owner
         except UserError as error:
             unreadable[cell_id] = str(error)

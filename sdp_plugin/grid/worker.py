@@ -68,7 +68,7 @@ class Shard:
             UserError: The text is none of these.
         """
         index, _, count = text.partition('/')
-        if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
             raise UserError('This is no shard.', looked_for="'i/n' with i from 0 to n - 1, as in 0/8", found=repr(text))
         return cls(int(index), int(count))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import write_json_atomically
 from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
 from sdp_plugin.prepare.digests import digests_of
@@ -291,7 +291,7 @@ class _Store:
         for file in fetched:
             if not file.download.has_digest and file.download.file_name not in records:
                 records[file.download.file_name] = file.sha256
-                write_text_atomically(self.first_use, json.dumps(records, indent=2) + '\n')
+                write_json_atomically(self.first_use, records)
                 self.board.say(
                     f'{file.download.file_name}: no digest is published. Its SHA-256 is {file.sha256}; it is recorded '
                     f'in {self.first_use} and checked from now on.'

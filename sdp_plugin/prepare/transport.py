@@ -259,13 +259,13 @@ def _total_of(response: requests.Response) -> int | None:
         text = response.headers.get('Content-Range', '').rpartition('/')[2]
     else:
         text = response.headers.get('Content-Length', '')
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def _asked_wait(response: requests.Response) -> float | None:
     """Seconds to wait by ``Retry-After``, which holds seconds or a date."""
     text = response.headers.get('Retry-After', '').strip()
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     try:
         date = email.utils.parsedate_to_datetime(text)

@@ -32,7 +32,7 @@ from sdp_plugin.datasets.samples import id_of
 from sdp_plugin.engine.precision import autocast, autocast_type
 from sdp_plugin.engine.target_statistics import reestimate_on_target
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import sha256_of, write_text_atomically
 
 FEATURES, IMAGES_FILE = 'features.npy', 'images'
 IMAGES, DONE = 'images.json', 'done.json'
@@ -327,8 +327,7 @@ class _Growing:
 
 def digest_of_file(path: Path) -> str:
     """Twelve hexadecimal digits of the SHA-256 of a file's content."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()[:DIGITS]
+    return sha256_of(path)[:DIGITS]
 
 
 def load_features(path: str | Path) -> tuple[np.ndarray, dict[str, int]]:

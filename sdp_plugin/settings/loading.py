@@ -107,7 +107,7 @@ def _child(node: object, part: str) -> object | None:
     part = _member(node, part)
     if not isinstance(node, (list, tuple)):
         return node.get(part) if isinstance(node, (Config, dict)) else None
-    return node[int(part)] if part.isdigit() and int(part) < len(node) else None
+    return node[int(part)] if part.isdecimal() and int(part) < len(node) else None
 
 
 def _member(node: object, part: str) -> str:

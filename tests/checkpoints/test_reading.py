@@ -21,10 +21,10 @@ from sdp_plugin.checkpoints.reading import (
     parse_config_text,
     register_safe_loader,
     save_checkpoint,
-    sha256_of,
     state_dict_of,
 )
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import sha256_of
 
 CONFIG = Config(
     {
