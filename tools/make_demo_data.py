@@ -24,9 +24,7 @@ HELP = {
 }
 
 
-@exits_on_user_error
-def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line and write."""
+def parse_args() -> argparse.Namespace:
     parser = ToolParser(
         __doc__,
         epilog='A part that is there already, with the same seed and sizes, is kept. Folders that this tool did not '
@@ -39,7 +37,12 @@ def main(arguments: list[str] | None = None) -> None:
     for field in fields(MiniatureSizes):
         option = '--' + field.name.replace('_', '-')
         parser.add_argument(option, type=int, default=field.default, metavar='N', help=HELP[field.name])
-    options = vars(parser.parse_args(arguments))
+    return parser.parse_args()
+
+
+@exits_on_user_error
+def main() -> None:
+    options = vars(parse_args())
     out, seed = options.pop('out'), options.pop('seed')
     write_miniature(out, MiniatureSizes(**options), seed)
 

@@ -144,6 +144,10 @@ def _of_draw(arrays: Mapping[str, np.ndarray], number: int) -> Mapping[str, np.n
     found = {}
     for name, array in arrays.items():
         lengths = arrays.get(f'{HELD_OUT_PREFIX}{LENGTHS}' if name.startswith(HELD_OUT_PREFIX) else LENGTHS)
+        if lengths is not None and (lengths.ndim != 1 or lengths.dtype.kind not in 'iu' or len(lengths) <= number):
+            raise UserError(
+                'The lengths are not those of the draws.', found=f'{lengths.dtype} of shape {lengths.shape}'
+            )
         if not name.endswith(LENGTHS) and lengths is not None:
             end = lengths[: number + 1].sum()
             found[name] = array[end - lengths[number] : end]

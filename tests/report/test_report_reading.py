@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sdp_plugin.errors import UserError
 from sdp_plugin.grid.store import load_scores, read_grid
 from sdp_plugin.report.reading import _of_draw, read_runs
 
@@ -74,6 +75,12 @@ def test_a_draw_has_its_part_of_a_probes_arrays_and_of_its_images_held_aside():
         {'labels': [0, 1], 'held_out_labels': [10, 11, 12, 13]},
         {'labels': [2, 3, 4], 'held_out_labels': []},
     ]
+
+
+@pytest.mark.parametrize('lengths', [np.array(3), np.array([2]), np.array([2.0, 3.0])])
+def test_lengths_that_are_not_those_of_the_draws_are_one_error(lengths):
+    with pytest.raises(UserError, match='not those of the draws'):
+        _of_draw({'labels': np.arange(5), 'lengths': lengths}, 1)
 
 
 @pytest.mark.parametrize('draws', [[], [{}], [{'metrics': {}, 'subset': {}}] * 3, [{'metrics': 3, 'subset': {}}] * 2])
