@@ -63,7 +63,7 @@ def read_geometries(path: str | os.PathLike) -> list:
     """
     shapely = shapely_library()
     path = Path(path)
-    wrong = (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError)
+    wrong = (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         features = content.get('features', [content]) if isinstance(content, dict) else content

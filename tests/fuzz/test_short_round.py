@@ -63,6 +63,7 @@ FINDINGS = {
     'a position without numbers': ('qupath', b'[[1, 2], [3, 4.5]]', b'[[]]'),
     'a geometry of a list': ('qupath', b'"LineString"', b'["LineString"]'),
     'a coordinate beyond all numbers': ('labelme', b'[3.5, 4]', b'[1' + b'0' * 400 + b', 4]'),
+    'a corner beyond all numbers': ('tissue', b'[5, 26]', b'[5' + b'0' * 400 + b', 26]'),
     'annotations that are none': ('label_studio', b'"annotations": [', b'"annotations": null, "x": ['),
     'results that are a flag': ('label_studio', b'"result": [', b'"result": true, "x": ['),
     'labels that are a number': ('label_studio', b'["plane"]', b'0.5'),
