@@ -19,23 +19,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, at_least
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.settings import OptionsAction, load_config
 from sdp_plugin.visualization.panels import check_can_show, save_panels, save_small_panels, show_panels
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text} is less than {least}')
-        return int(text)
-
-    return number
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,18 +37,18 @@ def parse_args() -> argparse.Namespace:
     )
     target.add_argument('--show', action='store_true', help='open windows instead, one after the other')
     parser.add_argument('--split', choices=SPLITS, default='train', help='default: %(default)s')
-    parser.add_argument('--count', type=_at_least(1), default=8, help='samples (default: %(default)s)')
-    parser.add_argument('--start', type=_at_least(0), metavar='POSITION', help='show consecutive samples from here on')
+    parser.add_argument('--count', type=at_least(1), default=8, help='samples (default: %(default)s)')
+    parser.add_argument('--start', type=at_least(0), metavar='POSITION', help='show consecutive samples from here on')
     parser.add_argument('--ids', nargs='+', default=(), metavar='ID', help='show these images or tiles')
     parser.add_argument(
-        '--augmented', type=_at_least(0), default=2, metavar='K', help='random draws of the pipeline (default: 2)'
+        '--augmented', type=at_least(0), default=2, metavar='K', help='random draws of the pipeline (default: 2)'
     )
-    parser.add_argument('--seed', type=_at_least(0), default=0, help='of the draws (default: 0)')
+    parser.add_argument('--seed', type=at_least(0), default=0, help='of the draws (default: 0)')
     parser.add_argument('--masks', metavar='FOLDER', help='show the full masks <id>.png beside the scribbles')
-    parser.add_argument('--per-page', type=_at_least(1), default=8, help='samples a picture (default: 8)')
-    parser.add_argument('--per-line', type=_at_least(1), default=1, help='samples beside each other (default: 1)')
+    parser.add_argument('--per-page', type=at_least(1), default=8, help='samples a picture (default: 8)')
+    parser.add_argument('--per-line', type=at_least(1), default=1, help='samples beside each other (default: 1)')
     parser.add_argument('--small', action='store_true', help='write PNGs of fewer shades, a fourth of the size')
-    parser.add_argument('--dpi', type=_at_least(30), default=120, help='a panel is 2.2 inches wide (default: 120)')
+    parser.add_argument('--dpi', type=at_least(30), default=120, help='a panel is 2.2 inches wide (default: 120)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='override values of the config'
     )

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 r"""Cut the tiles of a slide on which strokes were drawn in QuPath, to train a segmentor on them.
 
-In QuPath, draw with the polyline or the brush-free line tools, give each annotation a class, and export them as GeoJSON
+In QuPath, draw with the polyline or the line tool, give each annotation a class, and export them as GeoJSON
 (File > Export objects as GeoJSON). OUT gets the images, a list of them, and tiles.csv, with which tools/scribbles.py
 brings the strokes to the tiles. docs/your_slide.md goes the whole way.
 
@@ -16,8 +16,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.command_line import ToolParser
-from sdp_plugin.errors import UserError, exits_on_user_error
+from sdp_plugin.command_line import ToolParser, at_least, positive
+from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.slides.cutting import PLACES, cut_tiles
 from sdp_plugin.slides.reading import open_slide
 
@@ -27,19 +27,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('slide', help='whatever OpenSlide reads, or a plain image with --mpp')
     parser.add_argument('strokes', help='GeoJSON of QuPath')
     parser.add_argument('out', help='folder to write to; tiles of several slides may share it')
-    parser.add_argument('--model-mpp', type=float, required=True, help='micrometres a pixel of the tiles')
-    parser.add_argument('--size', type=int, default=512, help='width and height of a tile (default: %(default)s)')
-    parser.add_argument('--mpp', type=float, help='micrometres a pixel of the slide, where it does not say it')
+    parser.add_argument('--model-mpp', type=positive, required=True, help='micrometres a pixel of the tiles')
+    parser.add_argument(
+        '--size', type=at_least(1), default=512, help='width and height of a tile (default: %(default)s)'
+    )
+    parser.add_argument('--mpp', type=positive, help='micrometres a pixel of the slide, where it does not say it')
     return parser.parse_args()
 
 
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
-    if args.size < 1 or not args.model_mpp > 0:
-        raise UserError(
-            'Tiles have a size and a resolution.', found=f'{args.size} pixels, {args.model_mpp} micrometres'
-        )
     with open_slide(args.slide, args.mpp) as slide:
         places = cut_tiles(slide, args.strokes, args.model_mpp, args.size, args.out)
     print(f'written: {len(places)} tiles of {args.size} pixels to {args.out}; their places are in {PLACES}')

@@ -22,7 +22,7 @@ import sys
 from sdp_plugin.apis.export import CONFIG_FILE, export
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import first_tiles, open_tiles
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, positive
 from sdp_plugin.errors import exits_on_user_error
 
 
@@ -33,7 +33,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tiles', help='folder or HDF5 file of real tiles to compare on; 32 of them are taken')
     parser.add_argument('--array', default='x', help='name of the array in an HDF5 file (default: %(default)s)')
     parser.add_argument('--normalisation', choices=('outside', 'inside'), default='outside', help='of the networks')
-    parser.add_argument('--model-mpp', type=float, help='micrometres a pixel of a tile, where the checkpoint lacks it')
+    parser.add_argument(
+        '--model-mpp', type=positive, help='micrometres a pixel of a tile, where the checkpoint lacks it'
+    )
     parser.add_argument('--trust', action='store_true', help='let the checkpoint run code; only for files you trust')
     return parser.parse_args()
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import are_tiles, open_tiles, predict, write_predictions
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, at_least, positive
 from sdp_plugin.errors import UserError, exits_on_user_error
 
 
@@ -41,15 +41,17 @@ def parse_args() -> argparse.Namespace:
         help='slides; or one folder of tiles, subfolders included; or one HDF5 file with an array of RGB images',
     )
     parser.add_argument('--out', default='predictions', help='folder to write to (default: %(default)s)')
-    parser.add_argument('--batch-size', type=_positive, default=64, help='tiles at once (default: %(default)s)')
-    parser.add_argument('--shown', type=int, default=16, help='tiles in a block of the sheet (default: %(default)s)')
+    parser.add_argument('--batch-size', type=at_least(1), default=64, help='tiles at once (default: %(default)s)')
+    parser.add_argument(
+        '--shown', type=at_least(0), default=16, help='tiles in a block of the sheet (default: %(default)s)'
+    )
     parser.add_argument('--trust', action='store_true', help='let the checkpoint run code; only for files you trust')
     tiles = parser.add_argument_group('tiles')
     tiles.add_argument('--array', default='x', help='name of the array in an HDF5 file (default: %(default)s)')
     slides = parser.add_argument_group('slides')
-    slides.add_argument('--stride', type=_positive, help="between tiles, in a tile's pixels (default: a tile's side)")
-    slides.add_argument('--mpp', type=float, help='micrometres a pixel of the slides, where they do not say it')
-    slides.add_argument('--model-mpp', type=float, help="of the classifier's tiles, where the checkpoint lacks it")
+    slides.add_argument('--stride', type=at_least(1), help="between tiles, in a tile's pixels (default: a tile's side)")
+    slides.add_argument('--mpp', type=positive, help='micrometres a pixel of the slides, where they do not say it')
+    slides.add_argument('--model-mpp', type=positive, help="of the classifier's tiles, where the checkpoint lacks it")
     slides.add_argument('--tissue', type=Path, metavar='GEOJSON', help='areas to classify (default: tissue is found)')
     slides.add_argument(
         '--min-tissue', type=float, default=0.25, help="part of a tile's place that it covers (default: %(default)s)"
@@ -57,16 +59,9 @@ def parse_args() -> argparse.Namespace:
     slides.add_argument('--class', dest='target', help='the class to map and outline (default: a tumour, or the last)')
     slides.add_argument('--threshold', type=float, default=0.5, help='its least probability (default: %(default)s)')
     slides.add_argument('--cam', action='store_true', help='show on the contact sheet where the network looks')
-    slides.add_argument('--readers', type=_positive, default=2, help='threads that read (default: %(default)s)')
+    slides.add_argument('--readers', type=at_least(1), default=2, help='threads that read (default: %(default)s)')
     slides.add_argument('--overwrite', action='store_true', help='replace results of other settings')
     return parser.parse_args()
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not positive')
-    return number
 
 
 def _predict_tiles(args: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, positive
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import read_regular_file, write_json_atomically
 from sdp_plugin.hardware import cores
@@ -56,13 +56,6 @@ def _class_names(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1000:
-        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1000')
-    return number
-
-
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     commands = parser.add_subparsers(dest='command', required=True, metavar='{convert,synthesize,stats}')
@@ -84,12 +77,12 @@ def parse_args() -> argparse.Namespace:
     reading.add_argument('--images', type=Path, metavar='FOLDER', help='for formats that do not say the image size')
     reading.add_argument('--offset', type=float, nargs=2, default=(0, 0), metavar=('X', 'Y'), help='of a QuPath tile')
     reading.add_argument(
-        '--scale', type=_positive, default=1, help='of a QuPath tile: its pixels for each full-resolution one'
+        '--scale', type=positive, default=1, help='of a QuPath tile: its pixels for each full-resolution one'
     )
     reading.add_argument(
         '--tiles', type=Path, metavar='FILE', help='tiles.csv of tools/cut_tiles.py: QuPath strokes on their slide'
     )
-    reading.add_argument('--line-width', type=_positive, default=3, help='for drawing strokes (default: 3)')
+    reading.add_argument('--line-width', type=positive, default=3, help='for drawing strokes (default: 3)')
     reading.add_argument('--mode', choices=DRAWING_MODES, default='distance', help='for drawing strokes')
     making = argparse.ArgumentParser(add_help=False)
     making.add_argument('--overwrite', action='store_true', help='write also where an annotation exists')
@@ -109,9 +102,9 @@ def parse_args() -> argparse.Namespace:
         '--kind', choices=('strokes', 'points'), default='strokes', help='points: one click a region'
     )
     synthesize.add_argument(
-        '--amount', type=_positive, default=1.0, help='strokes a region; 0.5: half as long (default: 1)'
+        '--amount', type=positive, default=1.0, help='strokes a region; 0.5: half as long (default: 1)'
     )
-    synthesize.add_argument('--line-width', type=_positive, default=3, help='that they will be drawn with (default: 3)')
+    synthesize.add_argument('--line-width', type=positive, default=3, help='that they will be drawn with (default: 3)')
     synthesize.add_argument('--min-area', type=int, default=100, help='pixels of the least region (default: 100)')
     synthesize.add_argument('--ignore-index', type=int, default=255, help='the void of the masks (default: 255)')
 

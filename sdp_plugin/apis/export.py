@@ -146,7 +146,7 @@ def zoo_config(classifier: Classifier, normalisation_inside: bool = False, mpp: 
     height, width = classifier.input_size
     if height != width:
         raise UserError("WSInfer's tiles are squares.", found=f'{width} x {height} pixels')
-    mpp = mpp or classifier.mpp
+    mpp = classifier.mpp if mpp is None else mpp
     if not mpp:
         raise UserError(
             'The checkpoint does not say at which resolution it was trained.',

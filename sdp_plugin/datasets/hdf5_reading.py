@@ -156,27 +156,6 @@ class ImageReader:
             return np.take(self._decoded, indices, axis=0)
         return self._read_touched_rows(indices)
 
-    def read_all(self) -> np.ndarray:
-        """Read the whole array into memory.
-
-        Returns:
-            np.ndarray: uint8, RGB, shape (N, H, W, 3), the caller's own.
-
-        Raises:
-            UserError: It does not fit into the free memory, or the file cannot be read.
-        """
-        free = available_memory()
-        if free < self.layout.num_bytes:
-            raise UserError(
-                'The images do not fit into memory.',
-                looked_for=f'{readable_size(self.layout.num_bytes)} for {self.path}',
-                found=f'{readable_size(free)} free',
-                remedy='read them in parts',
-            )
-        if self._decoded is not None:
-            return np.array(self._decoded)
-        return self._decode_all()
-
     def prepare(self) -> None:
         """Make random access fast now, if it is not yet: one pass over the file, where its layout needs one."""
         if self.layout.offsets is not None:

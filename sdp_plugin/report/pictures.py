@@ -67,7 +67,7 @@ def forests(report: Report) -> list[list[Forest]]:
         [
             picture
             for variant in report.variants
-            if (picture := _forest(report, block, variant, f'forest-{number}-{report.variants.index(variant)}'))
+            if (picture := _forest(block, variant, f'forest-{number}-{report.variants.index(variant)}'))
         ]
         for number, block in enumerate(report.comparisons)
     ]
@@ -156,7 +156,7 @@ def _accuracy_panel(
     )
 
 
-def _forest(report: Report, block: ComparisonBlock, variant: str, id: str) -> Forest | None:
+def _forest(block: ComparisonBlock, variant: str, id: str) -> Forest | None:
     rows = [row for row in block.rows if row.variant == variant and row.comparison.difference is not None]
     if not rows:
         return None

@@ -55,7 +55,7 @@ def notices_of(
     """What a reader must know before the numbers."""
     return [
         *_about_the_metric(record, metric),
-        *_about_the_published(record, entries, metric),
+        *_about_the_published(record, entries),
         *_about_pretrainings(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
@@ -95,7 +95,7 @@ def _about_the_metric(record: GridRecord, metric: str) -> list[str]:
     ]
 
 
-def _about_the_published(record: GridRecord, entries: Iterable[Entry], metric: str) -> list[str]:
+def _about_the_published(record: GridRecord, entries: Iterable[Entry]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     compared = False
     for entry in entries:

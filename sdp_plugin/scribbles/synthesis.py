@@ -187,7 +187,7 @@ def _middle_path(
     region: np.ndarray, room: np.ndarray, generator: np.random.Generator, radius: float
 ) -> np.ndarray | None:
     """Points (x, y) from one end of the region to the other through its middle; None where the line fits nowhere."""
-    allowed = _slit(region, room, generator) if region.any() else region
+    allowed = _slit(region, generator) if region.any() else region
     places, room_at, graphs = _grid(np.where(allowed, room, 0), generator, radius)
     if not len(places):
         return None
@@ -207,7 +207,7 @@ def _middle_path(
     return places[steps].astype(np.float64)
 
 
-def _slit(region: np.ndarray, room: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def _slit(region: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """The region cut open from each large hole outwards: a stroke round a hole is an open ring."""
     outside = cv2.copyMakeBorder((~region).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     _, labels, boxes, centres = cv2.connectedComponentsWithStats(outside, connectivity=4)

@@ -41,7 +41,8 @@ def cut_tiles(
         tuple[TilePlace, ...]: The tiles of this slide.
 
     Raises:
-        UserError: If no stroke lies on the slide, or the slide cannot be read.
+        UserError: If no stroke lies on the slide, the slide cannot be read, or the folder holds tiles of it that were
+            cut otherwise.
     """
     shapely = shapely_library()
     out = Path(out)
@@ -60,15 +61,22 @@ def cut_tiles(
             looked_for='LineString or MultiLineString features, in pixels of the full resolution',
             remedy='export the annotations of this very slide from QuPath as GeoJSON',
         )
+    found = tuple(place for _, place in places)
+    there = read_tile_places(out / PLACES) if (out / PLACES).exists() else ()
+    before = {place.image_id: place for place in there}
+    if changed := [place.image_id for place in found if before.get(place.image_id, place) != place]:
+        raise UserError(
+            f'{out} holds tiles of {slide.path.name} of another size or resolution.',
+            found=', '.join(changed[:3]),
+            remedy='name another folder',
+        )
     for index, place in track(places, description=f'cutting {len(places)} tiles'):
         path = out / IMAGES / f'{place.image_id}.jpg'
         if not path.exists():
             with atomic_path(path) as temporary:
                 tile = Image.fromarray(read_tile(slide, grid, index, (size, size)))
                 tile.save(temporary, quality=JPEG_QUALITY, subsampling=0)
-    found = tuple(place for _, place in places)
-    there = read_tile_places(out / PLACES) if (out / PLACES).exists() else ()
-    everything = {place.image_id: place for place in (*there, *found)}
+    everything = before | {place.image_id: place for place in found}
     write_tile_places(everything.values(), out / PLACES)
     write_text_atomically(out / LIST, ''.join(f'{name}\n' for name in everything))
     return found

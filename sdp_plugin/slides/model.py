@@ -54,7 +54,7 @@ def slide_model(
             f'{mpp} micrometres a pixel is no resolution of tiles.',
             looked_for=f'{float(LEAST_MPP)} to {float(GREATEST_MPP)}',
         )
-    mpp = mpp or classifier.mpp
+    mpp = classifier.mpp if mpp is None else mpp
     if not mpp:
         known = ', '.join(f'{card.mpp:g} for {card.name}' for card in TILE_CARDS if card.mpp)
         raise UserError(

@@ -67,11 +67,10 @@ def test_reads_what_h5py_reads(written, images, layout, store):
     reader = open_images(path, store=store)
     assert len(reader) == NUM
     assert reader.image_shape == SHAPE
-    np.testing.assert_array_equal(reader.read_all(), images)
     for _ in range(NUM):  # first directly, then prepared
         np.testing.assert_array_equal(reader.read(INDICES), images[INDICES])
     np.testing.assert_array_equal(reader.read_once(INDICES), images[INDICES])
-    np.testing.assert_array_equal(reader.read_all(), images)
+    np.testing.assert_array_equal(reader.read(range(NUM)), images)
     np.testing.assert_array_equal(read_images(path, np.array(INDICES)), images[INDICES])
     assert reader.read([]).shape == read_images(path, []).shape == (0, *SHAPE)
 
@@ -125,12 +124,6 @@ def test_more_than_fits_into_memory_goes_into_a_file(written, images, monkeypatc
     assert isinstance(reader._decoded, np.memmap)
     assert str(reader._decoded_at) in reader.describe()
     np.testing.assert_array_equal(reader.read(INDICES), images[INDICES])
-
-
-def test_all_at_once_needs_the_memory(written, monkeypatch):
-    monkeypatch.setattr(hdf5_reading, 'available_memory', lambda: 1000)
-    with pytest.raises(UserError, match='do not fit into memory'):
-        open_images(written('contiguous')).read_all()
 
 
 @pytest.mark.usefixtures('nothing_is_small')
@@ -287,7 +280,7 @@ def test_a_truncated_file_is_one_error(written, layout):
     path = written(layout)
     os.truncate(path, path.stat().st_size - 2000)
     with pytest.raises(UserError, match=r'not all of it(?s:.*)images.h5'):
-        open_images(path).read_all()
+        open_images(path).read(range(NUM))
 
 
 @pytest.mark.usefixtures('nothing_is_small')

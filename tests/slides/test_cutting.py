@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyramids import write_pyramid_file
+
+from sdp_plugin.errors import UserError
+from sdp_plugin.scribbles.tile_places import TilePlace, read_tile_places
+from sdp_plugin.slides.cutting import cut_tiles
+from sdp_plugin.slides.reading import open_slide
+
+
+@pytest.fixture
+def slide(tmp_path):
+    picture = np.zeros((200, 300, 3), np.uint8)
+    picture[:, 100:] = 200
+    with open_slide(write_pyramid_file(tmp_path / 'a.tif', picture, (1,), 0.5)) as opened:
+        yield opened
+
+
+def drawn(path, *points):
+    geometry = {'type': 'LineString', 'coordinates': points}
+    path.write_text(json.dumps([{'type': 'Feature', 'geometry': geometry, 'properties': {}}]))
+    return path
+
+
+def test_tiles_with_strokes_are_cut_and_those_of_before_stay_in_the_table(slide, tmp_path):
+    out = tmp_path / 'out'
+    first = cut_tiles(slide, drawn(tmp_path / 'a.json', (10, 10), (190, 20)), 1.0, 50, out)
+    assert first == (TilePlace('a_0_0', 0, 0, 100, 100, 50, 50), TilePlace('a_100_0', 100, 0, 100, 100, 50, 50))
+    means = [np.asarray(Image.open(out / 'JPEGImages' / f'{place.image_id}.jpg')).mean().round() for place in first]
+    assert means == [0, 200]
+    again = cut_tiles(slide, drawn(tmp_path / 'b.json', (110, 10), (120, 150)), 1.0, 50, out)
+    assert [place.image_id for place in again] == ['a_100_0', 'a_100_100']
+    assert [place.image_id for place in read_tile_places(out / 'tiles.csv')] == ['a_0_0', 'a_100_0', 'a_100_100']
+    names = (out / 'ImageSets' / 'Segmentation' / 'train_aug.txt').read_text().split()
+    assert names == ['a_0_0', 'a_100_0', 'a_100_100']
+
+
+def test_tiles_of_another_size_or_resolution_are_not_mixed(slide, tmp_path):
+    strokes = drawn(tmp_path / 'a.json', (10, 10), (20, 20))
+    cut_tiles(slide, strokes, 1.0, 50, tmp_path / 'out')
+    for mpp, size in ((1.0, 25), (0.5, 50)):
+        with pytest.raises(UserError, match='of another size or resolution'):
+            cut_tiles(slide, strokes, mpp, size, tmp_path / 'out')
+
+
+def test_strokes_elsewhere_are_refused(slide, tmp_path):
+    with pytest.raises(UserError, match='No stroke'):
+        cut_tiles(slide, drawn(tmp_path / 'a.json', (400, 10), (500, 20)), 1.0, 50, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
