@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.config import Config
 from threadpoolctl import threadpool_limits
 
-from sdp_plugin.catalogue.inspection import collection_of
+from sdp_plugin.catalogue.inspection import COLLECTIONS, collection_of
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
@@ -103,7 +103,7 @@ def _collection(dataset: Mapping[str, Any], **changes: Any) -> TileCollection:
     if not isinstance(collection, TileCollection):
         raise UserError(
             'Probes draw their examples from data sets of sdp_plugin.',
-            looked_for='PCamDataset, CRCDataset or TileFolderDataset',
+            looked_for=', '.join(name for name, kind in COLLECTIONS.items() if issubclass(kind, TileCollection)),
             found=dataset['type'],
         )
     return collection

@@ -108,6 +108,7 @@ def copy(small_data, tmp_path) -> Copy:
 def keep_first_only(copy: Copy) -> None:
     """So that the spoilt image is met in the first batch."""
     copy.ids.write_text(f'{copy.first}\n')
+    copy.options['batch_size'] = 1
 
 
 def truncate(path: Path) -> None:
