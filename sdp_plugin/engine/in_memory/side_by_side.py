@@ -66,13 +66,18 @@ def run_side_by_side(jobs: Sequence[Callable[[], T]], at_once: int = 1) -> Itera
 
 
 def _run(jobs: Sequence[Callable[[], T]], device: torch.device) -> Iterator[tuple[int, T | Exception]]:
-    results = Turns(jobs, device).run() if len(jobs) > 1 else [(0, _alone(jobs[0]))]
-    for position, result in results:
-        if isinstance(result, BaseException) and not isinstance(result, Exception):
-            raise result
-        if isinstance(result, Exception):
-            _let_go_of_tensors(result)
-        yield position, result
+    if len(jobs) == 1:
+        yield 0, _alone(jobs[0])
+        return
+    # Not left to the garbage collector: what ends the jobs restores the states of the random generators, and would wait
+    # for ever where PyTorch, holding the lock of one, makes the tensor that sets the collector off.
+    with contextlib.closing(Turns(jobs, device).run()) as results:
+        for position, result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Exception):
+                raise result
+            if isinstance(result, Exception):
+                _let_go_of_tensors(result)
+            yield position, result
 
 
 def _let_go_of_tensors(error: BaseException) -> None:
@@ -91,4 +96,5 @@ def _alone(job: Callable[[], T]) -> T | Exception:
     try:
         return job()
     except Exception as error:
+        _let_go_of_tensors(error)
         return error

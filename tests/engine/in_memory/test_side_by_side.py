@@ -154,5 +154,7 @@ def test_an_interruption_is_passed_on():
     def interrupted():
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as raised:
         list(run_side_by_side([interrupted, lambda: None], at_once=2))
+    assert raised.tb, 'what holds the frames, and in them the trainings that were not ended'
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith('training')] == []
