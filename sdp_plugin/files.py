@@ -155,3 +155,8 @@ def _no_formula(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in tuple('=+-@\t\r') and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
+
+
+def without_apostrophe(cell: str) -> str:
+    """The text that :class:`CsvWriter` made a cell of."""
+    return cell[1:] if cell[:1] == "'" and _no_formula(cell[1:]) == cell else cell

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path
+from sdp_plugin.files import CsvWriter, atomic_path, without_apostrophe
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ _HEADER = [field.name for field in fields(TilePlace)]
 def write_tile_places(places: Iterable[TilePlace], path: str | os.PathLike) -> None:
     """Write a CSV, one tile a row."""
     with atomic_path(path) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as file:
-        writer = csv.writer(file)
+        writer = CsvWriter(file)
         writer.writerow(_HEADER)
         writer.writerows(astuple(place) for place in places)
 
@@ -53,7 +53,9 @@ def read_tile_places(path: str | os.PathLike) -> tuple[TilePlace, ...]:
     try:
         with path.open(newline='', encoding='utf-8') as file:
             rows = list(csv.DictReader(file))
-        places = tuple(TilePlace(row['image_id'], *(int(row[name]) for name in _HEADER[1:])) for row in rows)
+        places = tuple(
+            TilePlace(without_apostrophe(row['image_id']), *(int(row[name]) for name in _HEADER[1:])) for row in rows
+        )
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise UserError(
             f'{path} is no table of tiles.',

@@ -81,3 +81,10 @@ def test_the_tool_writes_a_file_for_each_tile(drawn, tmp_path, run_tool):
     assert '2 written' in printed
     [stroke] = read_scribblesup(tmp_path / 'out' / 's_750_0.xml', CLASSES).strokes
     assert stroke.class_index == 0
+
+
+def test_a_slide_whose_name_is_a_formula(tmp_path):
+    places = [TilePlace('=cmd|calc_0_0', 0, 0, 10, 10, 5, 5), TilePlace("'quoted", 0, 0, 10, 10, 5, 5)]
+    write_tile_places(places, tmp_path / 'tiles.csv')
+    assert "\n'=cmd" in (tmp_path / 'tiles.csv').read_text().replace('\r', '')
+    assert list(read_tile_places(tmp_path / 'tiles.csv')) == places
