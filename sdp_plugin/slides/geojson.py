@@ -15,6 +15,7 @@ import numpy as np
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
+from sdp_plugin.records import read_json
 from sdp_plugin.slides.classes import qupath_name
 from sdp_plugin.slides.predictions import Predictions
 
@@ -65,11 +66,11 @@ def read_geometries(path: str | os.PathLike) -> list:
     path = Path(path)
     wrong = (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path.read_bytes(), path)  # without NaN, which the bounds of a geometry pass over
         features = content.get('features', [content]) if isinstance(content, dict) else content
         found = [shapely.geometry.shape(feature['geometry']) for feature in features if feature.get('geometry')]
     except (*wrong, shapely.errors.ShapelyError) as error:
-        raise UserError(f'{path} cannot be read as GeoJSON.', found=repr(error)[:200]) from None
+        raise UserError(f'{path} cannot be read as GeoJSON.', found=str(error)[:300]) from None
     found = [geometry for geometry in found if not geometry.is_empty]
     if not all(-_FAR < edge < _FAR for geometry in found for edge in geometry.bounds):
         raise UserError(f'{path} holds positions that are no numbers, or far outside of any slide.')
