@@ -280,7 +280,7 @@ def test_a_cell_gives_the_same_in_a_process_of_its_own(make_task, tmp_path):
     (tmp_path / 'cell.json').write_text(json.dumps(task.cell.to_dict()))
     program = (
         'import json, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); '
-        'from test_training import comparable; from sdp_plugin.grid.records import Cell, Task; '
+        'from test_train_cells import comparable; from sdp_plugin.grid.records import Cell, Task; '
         'from sdp_plugin.grid.train_cells import train_cell; folder = Path(sys.argv[2]); '
         "cell = Cell.from_dict(json.loads((folder / 'cell.json').read_text())); "
         "outcome = comparable(train_cell(Task(cell, folder / 'there'))); "

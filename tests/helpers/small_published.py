@@ -134,7 +134,8 @@ def sbd_archive() -> bytes:
     contents = {f'{folder}/cls/{image_id}.mat': mat_of(mask_of(image_id, 'sbd')) for image_id in SBD_TRAIN + SBD_VAL}
     contents |= {f'{folder}/img/{image_id}.jpg': b'not looked at' for image_id in SBD_TRAIN}
     contents |= {f'{folder}/train.txt': list_text(SBD_TRAIN), f'{folder}/val.txt': list_text(SBD_VAL)}
-    return tar_of(contents, 'w:gz')
+    # tarfile's own compression writes the time into its header, and processes would differ.
+    return gzip.compress(tar_of(contents, 'w'), mtime=0)
 
 
 def scribbles_archive() -> bytes:

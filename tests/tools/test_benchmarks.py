@@ -12,6 +12,9 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
 # Not of speed beside a peer.
 OF_OTHER_THINGS = {
+    'agreement',
+    'gpu_day',
+    'profile_epoch',
     'loops_grid',
     'loops_accuracy',
     'load_scribbles',

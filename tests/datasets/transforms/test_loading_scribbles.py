@@ -35,7 +35,7 @@ def load(path, img_shape=(30, 50), ori_shape=None, **arguments):
 
 
 def test_it_is_built_from_a_config():
-    transform = TRANSFORMS.build({'type': 'LoadScribbles', 'line_width': 5, 'mode': 'opencv'})
+    transform = TRANSFORMS.build({'type': 'sdp_plugin.LoadScribbles', 'line_width': 5, 'mode': 'opencv'})
     assert isinstance(transform, LoadScribbles)
     assert repr(transform).startswith(
         "LoadScribbles(line_width=5, mode='opencv', ignore_index=255, unknown_tag='error'"
