@@ -2,9 +2,9 @@
 # The scenes are drawn, the tiles real and few: accuracies say that everything works, and nothing about real data sets.
 _base_ = '../_base_/grids/paper.py'
 name = 'demo'
-# 200 steps want another learning rate than 40,000.
+# 150 steps want another learning rate than 40,000.
 pretrain_options = dict(
-    data_root='work_dirs/demo/data/VOCdevkit/VOC2012', crop_size=65, batch_size=8, num_workers=0, max_iters=200,
+    data_root='work_dirs/demo/data/VOCdevkit/VOC2012', crop_size=65, batch_size=8, num_workers=0, max_iters=150,
     lr=3e-3)
 pretrainings = dict(
     classes=dict(config='pretrain/resnet18_1xb10-40k_voc12-classes-321x321.py'),
