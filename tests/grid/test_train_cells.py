@@ -282,7 +282,7 @@ def test_a_cell_gives_the_same_in_a_process_of_its_own(make_task, tmp_path):
         'import json, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); '
         'from test_train_cells import comparable; from sdp_plugin.grid.records import Cell, Task; '
         'from sdp_plugin.grid.train_cells import train_cell; folder = Path(sys.argv[2]); '
-        "cell = Cell.from_dict(json.loads((folder / 'cell.json').read_text())); "
+        "cell = Cell(**json.loads((folder / 'cell.json').read_text())); "
         "outcome = comparable(train_cell(Task(cell, folder / 'there'))); "
         "(folder / 'there.json').write_text(json.dumps(outcome))"
     )
