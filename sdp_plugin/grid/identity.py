@@ -49,6 +49,8 @@ PLACE_ONLY: Mapping[str, str] = MappingProxyType(
         'checkpoint_minutes': 'how often a training can be gone on from',
         'default_hooks.checkpoint': 'how often a training can be gone on from',
         'default_hooks.trunks': 'what is kept along the way',
+        'test_interval': 'what is measured along the way',
+        'default_hooks.periodic_test': 'what is measured along the way',
         'env_cfg.mp_cfg': 'how processes are started',
         'env_cfg.dist_cfg': 'how processes are started',
         'initialisation': 'the grid says which, and its content counts',

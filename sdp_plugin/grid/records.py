@@ -112,7 +112,8 @@ class Outcome:
         scores (dict[str, np.ndarray]): Per test image, in the order of the test set: ``log_scores`` float16 (N, C),
             logarithms of the class probabilities; ``predictions`` and ``labels`` uint8 or uint16 (N,). Of labelled
             images that were held aside, where there are some: ``held_out_log_scores`` and ``held_out_labels``.
-        curve (list[dict[str, float]]): One dict an epoch (or a logged iteration): ``step``, ``loss``, ``lr``.
+        curve (list[dict[str, float]]): One dict an epoch (or a logged iteration): ``step``, ``loss``, ``lr``;
+            then one a test along the way: ``step`` and its metrics.
         subset (dict[str, Any]): What was trained and tested on: ``train_size``, ``test_size``, ``train_digest`` and
             ``test_digest`` (SHA-256 of the sorted keys of the images, twelve digits), and ``classes``, their names.
         durations (dict[str, float]): Seconds: ``start_up``, ``train``, ``test``, and others by name.

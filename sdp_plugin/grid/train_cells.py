@@ -26,6 +26,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from sdp_plugin.apis.train import build_runner, latest_checkpoint, run_test, run_training
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.datasets.samples import digest_of_keys, id_of
+from sdp_plugin.engine.hooks.periodic_test import tested_along
 from sdp_plugin.engine.hooks.progress import StepProgressHook
 from sdp_plugin.engine.hooks.trunks import kept_trunks
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
@@ -228,17 +229,19 @@ def curve_of(runner: Runner) -> list[dict[str, float]]:
 
     Returns:
         list[dict[str, float]]: For each epoch, or for each of up to 200 equal parts of a training by iterations,
-        ``step`` (the epoch, or the part's last iteration), the mean ``loss``, and ``lr`` at its end.
+        ``step`` (the epoch, or the part's last iteration), the mean ``loss``, and ``lr`` at its end. Then, for each
+        test along the training, ``step`` and its metrics.
     """
     losses, rates = (runner.message_hub.get_scalar(f'train/{name}').data[0] for name in ('loss', 'lr'))
     by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
     length = runner.max_epochs if by_epoch else runner.max_iters
     parts = min(length, len(losses)) if by_epoch else min(CURVE_POINTS, len(losses))
     ends = np.linspace(0, length, parts + 1)[1:]
-    return [
+    trained = [
         {'step': int(end), 'loss': float(loss.mean()), 'lr': float(rate[-1])}
         for end, loss, rate in zip(ends, np.array_split(losses, parts), np.array_split(rates, parts), strict=True)
     ]
+    return trained + [{'step': step} | metrics for step, metrics in tested_along(runner.message_hub).items()]
 
 
 def _scores_of(runner: Runner) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE, Claim, Superseded, check_lease, claim, heartbeat, this_process
 from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import FEATURES, PRETRAINING, Cell, Outcome, Task
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, Cell, Outcome, Task
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two looks at the grid while all that is left waits for other workers."""
@@ -108,7 +108,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         plan = store.read_plan(self.work_dir)
-        self.cells = self.shard.of(plan)
+        self.cells = in_turn(self.shard.of(plan))
         self.together: int = plan.grid['together']
         self.keep_checkpoints: bool = plan.grid['keep_checkpoints']
         self.work = plan.grid['work']
@@ -243,6 +243,24 @@ class Worker:
         self.hopeless.add(cell.id)
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         self.report(f'{cell.title}: failed: {first_line} (see {got.folder / store.FAILURE})')
+
+
+def in_turn(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """Cells in the order in which a worker takes them.
+
+    What takes minutes comes before what takes hours: the probes of a pre-training follow it, ahead of the next
+    pre-training, and all fine-tunings come last.
+    """
+
+    def root(cell: Cell) -> str:
+        return root(cells[cell.needs]) if cell.needs else cell.id
+
+    positions = {cell_id: position for position, cell_id in enumerate(cells)}
+
+    def turn(cell: Cell) -> tuple[bool, int]:
+        return cell.kind == FINETUNING, 0 if cell.kind == FINETUNING else positions[root(cell)]
+
+    return dict(sorted(cells.items(), key=lambda item: turn(item[1])))
 
 
 def imported(work: str) -> Work:

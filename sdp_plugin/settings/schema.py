@@ -230,6 +230,11 @@ SETTINGS: dict[str, Setting] = {
         Positive | None,
         (Place('default_hooks.checkpoint.minutes'),),
     ),
+    'test_interval': Setting(
+        'iterations between two tests along a training; 0 tests at its end alone',
+        FromZero,
+        (Place('default_hooks.periodic_test.interval'),),
+    ),
     'lr': Setting('learning rate', Positive, (Place('optim_wrapper.optimizer.lr'),)),
     'max_epochs': Setting('epochs', Count, (Place('train_cfg.max_epochs'),)),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.

@@ -3,6 +3,7 @@
 from sdp_plugin.engine.hooks.checkpoints import TimedCheckpointHook
 from sdp_plugin.engine.hooks.divergence import DivergenceHook
 from sdp_plugin.engine.hooks.initialisation import InitialisationHook, ModelCardHook
+from sdp_plugin.engine.hooks.periodic_test import PeriodicTestHook
 from sdp_plugin.engine.hooks.prepare_model import PrepareModelHook
 from sdp_plugin.engine.hooks.progress import StepProgressHook
 from sdp_plugin.engine.hooks.runtime_info import DeferredRuntimeInfoHook
@@ -17,6 +18,7 @@ __all__ = [
     'IterationSeedHook',
     'KeepTrunksHook',
     'ModelCardHook',
+    'PeriodicTestHook',
     'PredictionSnapshotHook',
     'PrepareModelHook',
     'StepProgressHook',
