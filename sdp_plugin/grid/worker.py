@@ -248,17 +248,17 @@ class Worker:
 def in_turn(cells: Mapping[str, Cell]) -> dict[str, Cell]:
     """Cells in the order in which a worker takes them.
 
-    What takes minutes comes before what takes hours: the probes of a pre-training follow it, ahead of the next
-    pre-training, and all fine-tunings come last.
+    What takes minutes comes before what takes hours: first what needs no pre-training, then the probes of each
+    pre-training behind it, ahead of the next pre-training; all fine-tunings come last.
     """
+    pretrainings = [cell_id for cell_id, cell in cells.items() if cell.kind == PRETRAINING]
+    positions = {cell_id: position for position, cell_id in enumerate(pretrainings)}
 
     def root(cell: Cell) -> str:
         return root(cells[cell.needs]) if cell.needs else cell.id
 
-    positions = {cell_id: position for position, cell_id in enumerate(cells)}
-
     def turn(cell: Cell) -> tuple[bool, int]:
-        return cell.kind == FINETUNING, 0 if cell.kind == FINETUNING else positions[root(cell)]
+        return cell.kind == FINETUNING, 0 if cell.kind == FINETUNING else positions.get(root(cell), -1)
 
     return dict(sorted(cells.items(), key=lambda item: turn(item[1])))
 
