@@ -51,7 +51,7 @@ finetune_options = dict(num_workers=0)
 datasets = {
     'PCam': dict(
         config='finetune/resnet18_1xb32-100e_pcam.py', examples_per_class=[100, 500], repeats=10,
-        probes=dict(examples_per_class=[5, 20, 100, 500, 2000], repeats=100),
+        probes=dict(examples_per_class=[1, 5, 10, 50, 200, 500, 2000], repeats=100),
         options=dict(data_root='data/pcam', max_epochs=25)),
     'CRC': dict(
         config='finetune/resnet18_1xb32-200e_crc.py', examples_per_class=[3, 6], folds=10,
