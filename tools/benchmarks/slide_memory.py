@@ -12,6 +12,7 @@ example:
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import sys
 import tempfile
@@ -71,7 +72,11 @@ def read_colour(tiles: np.ndarray) -> np.ndarray:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held."""
+    """The most memory that this program has held."""
+    # Linux counts into `ru_maxrss` what the process held that started this one, which may be a large one.
+    status = Path('/proc/self/status')
+    if status.is_file():
+        return int(re.search(r'VmHWM:\s*(\d+) kB', status.read_text())[1]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
