@@ -26,7 +26,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from sdp_plugin.apis.train import build_runner, latest_checkpoint, run_test, run_training
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.datasets.samples import digest_of_keys, id_of
-from sdp_plugin.engine.hooks.periodic_test import tested_along
+from sdp_plugin.engine.hooks.periodic_test import metrics_along
 from sdp_plugin.engine.hooks.progress import StepProgressHook
 from sdp_plugin.engine.hooks.trunks import kept_trunks
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
@@ -241,7 +241,7 @@ def curve_of(runner: Runner) -> list[dict[str, float]]:
         {'step': int(end), 'loss': float(loss.mean()), 'lr': float(rate[-1])}
         for end, loss, rate in zip(ends, np.array_split(losses, parts), np.array_split(rates, parts), strict=True)
     ]
-    return trained + [{'step': step} | metrics for step, metrics in tested_along(runner.message_hub).items()]
+    return trained + [{'step': step} | metrics for step, metrics in metrics_along(runner.message_hub).items()]
 
 
 def _scores_of(runner: Runner) -> dict[str, np.ndarray]:

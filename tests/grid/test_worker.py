@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from toy_grid import GRID, NUM_TRAININGS, Toy, finished
@@ -16,8 +17,8 @@ from toy_processes import LONG
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import plan as planning
 from sdp_plugin.grid import store
-from sdp_plugin.grid.records import PRETRAINING
-from sdp_plugin.grid.worker import Shard, Worker
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE
+from sdp_plugin.grid.worker import Shard, Worker, in_turn
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -46,6 +47,15 @@ def test_runs_everything_once_and_in_order(toy, undisturbed):
     plan = toy.plan()
     for place, cell_id in enumerate(order):
         assert plan.trainings[cell_id].needs in {None, *order[:place]}
+
+
+def test_minutes_come_before_hours():
+    kinds = dict(first=PRETRAINING, second=PRETRAINING, tuned=FINETUNING, seen=FEATURES, seen2=FEATURES, seen0=FEATURES,
+                 probe=PROBE, probe2=PROBE, probe0=PROBE)  # fmt: skip
+    needs = dict(tuned='second', seen='first', seen2='second', probe='seen', probe2='seen2', probe0='seen0')
+    cells = {name: SimpleNamespace(id=name, kind=kind, needs=needs.get(name)) for name, kind in kinds.items()}
+    expected = ['seen0', 'probe0', 'first', 'seen', 'probe', 'second', 'seen2', 'probe2', 'tuned']
+    assert list(in_turn(cells)) == expected
 
 
 def test_killed_at_twenty_random_moments(toy, undisturbed, start_worker):
