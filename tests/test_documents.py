@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 PATH = re.compile(r'(?<![\w./-])(?:sdp_plugin|tools|configs|tests|docs|requirements)/[\w./-]*\w')
 LINK = re.compile(r'\]\((?!https?:|#)([^)#]+)')
 COMMAND = re.compile(r'^ *(?:\.venv/bin/)?python (?:-W ignore )?(tools/[\w/]+\.py)(?!\S)(.*)$', re.MULTILINE)
@@ -53,3 +54,13 @@ def test_a_command_is_one_that_the_tool_takes(tool, words, monkeypatch):
 
 def test_the_readme_is_short():
     assert len((ROOT / 'README.md').read_text().splitlines()) <= 150
+
+
+def test_the_page_of_results_says_what_the_numbers_say():
+    folder = ROOT / 'docs' / 'results'
+    tool = runpy.run_path(str(ROOT / 'tools' / 'docs' / 'results_page.py'), run_name='read')
+    page, numbers = (folder / 'README.md').read_text(), json.loads((folder / 'evidence.json').read_text())
+    assert tool['fill'](page, numbers) == page
+    spoilt = json.loads(json.dumps(numbers))
+    spoilt['entries'][0]['metrics']['accuracy/top1']['mean'] += 1
+    assert tool['fill'](page, spoilt) != page

@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""Put the results of a grid on a page of the documentation: its numbers as JSON, a picture, and the tables of the page.
+
+The JSON file holds what the report of the grid says, a value for each finished run, and nothing else is needed to write
+tables and picture anew. The page keeps its text; what stands between two markers is replaced.
+
+examples:
+  python tools/docs/results_page.py docs/results --grid work_dirs/grids/evidence   (collect, then write)
+  python tools/docs/results_page.py docs/results                                   (write from the JSON file)
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from sdp_plugin.command_line import ToolParser
+from sdp_plugin.errors import UserError, exits_on_user_error
+from sdp_plugin.files import write_text_atomically
+from sdp_plugin.grid.records import FINE_TUNING, PRETRAINING
+from sdp_plugin.grid.store import GridRecord, read_grid
+from sdp_plugin.report.build import build_report
+from sdp_plugin.report.model import Report, Summary
+from sdp_plugin.visualization.drawing import save_figure
+
+NUMBERS, PAGE, PICTURE = 'evidence.json', 'README.md', 'evidence.png'
+BLOCK = re.compile(r'(<!-- (?P<name>[a-z-]+): begin -->\n).*?(<!-- (?P=name): end -->)', re.DOTALL)
+ARMS = ('Random', 'Classification', 'Full segmentation', 'Scribble segmentation', 'Click segmentation')
+ANEW = ', batch norm of the target'
+PROBE = 'logistic regression'
+LOSS_POINTS = 60
+COLOURS = dict(zip(ARMS, ('0.45', 'tab:blue', 'tab:green', 'tab:red', 'tab:orange'), strict=True))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = ToolParser(__doc__)
+    parser.add_argument('folder', type=Path, help=f'folder of {PAGE} and {NUMBERS}')
+    parser.add_argument('--grid', type=Path, help='work directory of the grid to collect from')
+    return parser.parse_args()
+
+
+# --- Collect -----------------------------------------------------------------------------------------------------
+
+
+def collect(record: GridRecord) -> dict[str, Any]:
+    """What the page needs of a grid, complete or not."""
+    report = build_report(record)
+    return dict(
+        generated=report.generated,
+        generator=report.generator,
+        cells={kind: _counts(record, kind) for kind in sorted({cell.kind for cell in record.plan.trainings.values()})},
+        machines=dict(report.machines),
+        versions={name: list(found) for name, found in report.versions.items()},
+        seconds={kind: {phase: round(value) for phase, value in phases.items()}
+                 for kind, phases in report.durations.items()},
+        pretrain_options=dict(report.grid['pretrain_options']),
+        pretrainings=[_pretraining(result) for result in record.results.values() if result.cell.kind == PRETRAINING],
+        entries=list(_entries(report)),
+        comparisons=list(_comparisons(report)),
+    )  # fmt: skip
+
+
+def _counts(record: GridRecord, kind: str) -> dict[str, int]:
+    ids = [cell_id for cell_id, cell in record.plan.trainings.items() if cell.kind == kind]
+    return dict(
+        planned=len(ids),
+        done=sum(cell_id in record.results for cell_id in ids),
+        failed=sum(cell_id in record.failures for cell_id in ids),
+    )
+
+
+def _pretraining(result: Any) -> dict[str, Any]:
+    losses = [row for row in result.curve if 'loss' in row]
+    parts = np.array_split(np.arange(len(losses)), min(LOSS_POINTS, len(losses)))
+    return dict(
+        name=result.cell.title.removeprefix('pre-training '),
+        metrics={name: round(value, 2) for name, value in result.metrics.items()},
+        tests={str(row['step']): {name: round(value, 2) for name, value in row.items() if name != 'step'}
+               for row in result.curve if 'loss' not in row},
+        loss=[[losses[part[-1]]['step'], round(float(np.mean([losses[i]['loss'] for i in part])), 4)]
+              for part in parts],
+        seconds={phase: round(value) for phase, value in result.durations.items()},
+    )  # fmt: skip
+
+
+def _entries(report: Report) -> list[dict[str, Any]]:
+    return [
+        dict(
+            dataset=entry.column.dataset,
+            size=entry.column.examples_per_class,
+            initialisation=entry.initialisation,
+            method=entry.method,
+            planned=entry.planned,
+            metrics={metric: _summary(found) for metric, found in entry.summaries.items() if metric in report.metrics},
+            values=[round(value.value, 2) for value in entry.summaries[report.metric].values],
+        )
+        for entry in report.entries
+        if report.metric in entry.summaries
+    ]
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    ends = (summary.interval.low, summary.interval.high) if summary.interval else (None, None)
+    numbers = dict(mean=summary.mean, sd=summary.sd, low=ends[0], high=ends[1])
+    return {name: value if value is None else round(value, 2) for name, value in numbers.items()} | {'n': summary.n}
+
+
+def _comparisons(report: Report) -> list[dict[str, Any]]:
+    return [
+        dict(
+            first=block.first,
+            second=block.second,
+            dataset=row.column.dataset,
+            size=row.column.examples_per_class,
+            n=row.comparison.n,
+            difference=round(row.comparison.difference, 2),
+            verdict=row.claim.verdict,
+            text=row.claim.text,
+        )
+        for block in report.comparisons
+        for row in block.rows
+        if row.comparison.n and row.comparison.difference is not None
+    ]
+
+
+# --- Tables ------------------------------------------------------------------------------------------------------
+
+
+def fill(page: str, numbers: Mapping[str, Any]) -> str:
+    """The page with the tables of the numbers between its markers.
+
+    Raises:
+        UserError: A marker has a name that no table has.
+    """
+
+    def block(match: re.Match) -> str:
+        if match['name'] not in TABLES:
+            raise UserError(
+                'The page has a marker of no table.', looked_for=', '.join(TABLES), found=match['name']
+            )  # fmt: skip
+        return f'{match[1]}\n{TABLES[match["name"]](numbers)}\n\n{match[3]}'
+
+    return BLOCK.sub(block, page)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return tabulate(rows, heads, tablefmt='github', disable_numparse=True) if rows else 'Not run.'
+
+
+def _of(numbers: Mapping[str, Any], initialisation: str, dataset: str, size: int, method: str) -> dict | None:
+    wanted = dict(initialisation=initialisation, dataset=dataset, size=size, method=method)
+    return next((entry for entry in numbers['entries'] if wanted.items() <= entry.items()), None)
+
+
+def _accuracy(entry: Mapping | None) -> str:
+    if entry is None:
+        return ''
+    found = entry['metrics']['accuracy/top1']
+    spread = '' if found['low'] is None else f' ({found["low"]:.1f} to {found["high"]:.1f})'
+    return f'{found["mean"]:.1f}{spread}' + ('' if found['n'] == entry['planned'] else f', n = {found["n"]}')
+
+
+def _accuracies(numbers: Mapping[str, Any], names: Mapping[str, str], method: str) -> str:
+    """A row an initialisation, a column a data set and size, of those that have results."""
+    found = [entry for entry in numbers['entries'] if entry['method'] == method and entry['initialisation'] in names]
+    columns = list(dict.fromkeys((entry['dataset'], entry['size']) for entry in found))
+    rows = [
+        [label, *(_accuracy(_of(numbers, name, *column, method)) for column in columns)]
+        for name, label in names.items()
+        if any(entry['initialisation'] == name for entry in found)
+    ]
+    return _table(['initialisation', *(f'{dataset} {size:,}' for dataset, size in columns)], rows)
+
+
+def _pretraining_rows(numbers: Mapping[str, Any]) -> str:
+    rows = []
+    for found in numbers['pretrainings']:
+        metric = next(iter(m for m in ('mIoU', 'multi-label/mAP') if m in found['metrics']))
+        tests = {**found['tests'], str(numbers['pretrain_options']['max_iters']): found['metrics']}
+        along = ', '.join(f'{values[metric]:.1f}' for _, values in sorted(tests.items(), key=lambda item: int(item[0])))
+        losses = f'{found["loss"][0][1]:.2f} to {found["loss"][-1][1]:.2f}'
+        rows.append([found['name'], losses, metric.split('/')[-1], along, f'{found["seconds"]["train"] / 60:.0f}'])
+    return _table(['pre-training', 'loss, first to last', 'metric', 'after each third', 'minutes'], rows)
+
+
+def _comparison_rows(numbers: Mapping[str, Any]) -> str:
+    shown = [found for found in numbers['comparisons'] if found['size'] in SHOWN_SIZES[found['dataset']]]
+    rows = [
+        [f'{found["first"]} against {found["second"]}'.replace(f', {PROBE}', ' (probe)'),
+         f'{found["dataset"]} {found["size"]:,}', str(found['n']), found['text']]
+        for found in shown
+    ]  # fmt: skip
+    return _table(['pair', 'on', 'pairs', 'difference in accuracy'], rows)
+
+
+def _cost_rows(numbers: Mapping[str, Any]) -> str:
+    rows = []
+    for kind, counts in numbers['cells'].items():
+        minutes = sum(numbers['seconds'].get(kind, {}).get(phase, 0) for phase in ('wall',)) / 60
+        rows.append([kind, str(counts['planned']), str(counts['done']), str(counts['failed']), f'{minutes:.0f}'])
+    return _table(['cells', 'planned', 'done', 'failed', 'minutes of one worker'], rows)
+
+
+SHOWN_SIZES = {'PCam': (5, 50, 200, 2000, 100), 'CRC': (3, 6)}
+_ALONG = re.compile(r'(?P<arm>.+) at (?P<iteration>[\d,]+)')
+
+
+def _along_names(numbers: Mapping[str, Any]) -> dict[str, str]:
+    last = f'{numbers["pretrain_options"]["max_iters"]:,}'
+    names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
+    along = [name for name in names if _ALONG.fullmatch(name)]
+    arms = dict.fromkeys(_ALONG.fullmatch(name)['arm'] for name in along)
+    rows = {f'Random{ANEW}': 'Random'}
+    for arm in arms:
+        rows |= {name: name for name in along if name.startswith(f'{arm} at')}
+        rows[arm + ANEW] = f'{arm} at {last}'
+    return rows
+
+
+def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
+    plain = ARMS[3]
+    names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
+    changes = [name for name in names if name.startswith(f'{plain}, ') and not name.endswith(ANEW)]
+    return {plain + ANEW: f'{plain}, as above'} | {name: name for name in changes}
+
+
+TABLES = {
+    'pre-trainings': _pretraining_rows,
+    'probes': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, PROBE),
+    'batch-norm': lambda numbers: _accuracies(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
+    'along': lambda numbers: _accuracies(numbers, _along_names(numbers), PROBE),
+    'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
+    'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
+    'comparisons': _comparison_rows,
+    'costs': _cost_rows,
+}
+
+
+# --- Picture -----------------------------------------------------------------------------------------------------
+
+
+def draw(numbers: Mapping[str, Any]) -> Figure:
+    """Probes by labelled patches, as they are and with batch-norm statistics of the target, and along pre-training."""
+    figure = Figure(figsize=(12, 3.9), layout='constrained')
+    panels = figure.subplots(1, 3, sharey=True)
+    for axes, suffix, title in zip(panels, ('', ANEW), ('Frozen trunks, as they are',
+                                   'Batch norms of 512 unlabelled patches'), strict=False):  # fmt: skip
+        for arm in ARMS:
+            _draw_arm(axes, numbers, arm + suffix, arm)
+        axes.set(title=title, xlabel='labelled PCam patches a class', xscale='log')
+    panels[0].set_ylabel('test accuracy in % (mean of 100 draws, 95 % interval)')
+    panels[0].legend(frameon=False, loc='lower right')
+    _draw_along(panels[2], numbers)
+    for axes in panels:
+        axes.grid(alpha=0.3)
+        axes.spines[['top', 'right']].set_visible(False)
+    return figure
+
+
+def _draw_arm(axes: Any, numbers: Mapping[str, Any], initialisation: str, label: str) -> None:
+    found = [
+        (entry['size'], entry['metrics']['accuracy/top1'])
+        for entry in numbers['entries']
+        if (entry['initialisation'], entry['dataset'], entry['method']) == (initialisation, 'PCam', PROBE)
+    ]
+    if found:
+        _draw_line(axes, found, label, COLOURS[label])
+
+
+def _draw_line(axes: Any, found: Sequence[tuple[int, Mapping]], label: str, colour: str) -> None:
+    sizes, values = zip(*sorted(found, key=lambda pair: pair[0]), strict=True)
+    axes.plot(sizes, [value['mean'] for value in values], 'o-', ms=3.5, color=colour, label=label)
+    axes.fill_between(sizes, [value['low'] for value in values], [value['high'] for value in values],
+                      color=colour, alpha=0.15, lw=0)  # fmt: skip
+
+
+def _draw_along(axes: Any, numbers: Mapping[str, Any], size: int = 200) -> None:
+    last = numbers['pretrain_options']['max_iters']
+    start = _of(numbers, f'Random{ANEW}', 'PCam', size, PROBE)
+    for arm in ARMS[1:]:
+        steps = {last: _of(numbers, arm + ANEW, 'PCam', size, PROBE), 0: start}
+        steps |= {
+            int(match['iteration'].replace(',', '')): entry
+            for entry in numbers['entries']
+            if (match := _ALONG.fullmatch(entry['initialisation'])) and match['arm'] == arm
+            and (entry['dataset'], entry['size']) == ('PCam', size)
+        }  # fmt: skip
+        found = [(step, entry['metrics']['accuracy/top1']) for step, entry in steps.items() if entry]
+        if len(found) > 2:
+            _draw_line(axes, found, arm, COLOURS[arm])
+    axes.set(title=f'Along pre-training, {size} patches a class', xlabel='iterations of pre-training')
+
+
+@exits_on_user_error
+def main() -> None:
+    args = parse_args()
+    if args.grid:
+        numbers = collect(read_grid(args.grid))
+        text = json.dumps(numbers, ensure_ascii=False, indent=None, separators=(',', ':'))
+        write_text_atomically(args.folder / NUMBERS, re.sub(r'(\{"dataset"|\{"first"|\{"name")', r'\n\1', text) + '\n')
+    numbers = json.loads((args.folder / NUMBERS).read_text())
+    page = args.folder / PAGE
+    write_text_atomically(page, fill(page.read_text(), numbers))
+    save_figure(draw(numbers), args.folder / PICTURE)
+    print(f'written: {page}, {args.folder / PICTURE}')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
