@@ -55,6 +55,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_ends(small_config, t
     assert 'In-memory loop' in log_of(tmp_path / 'whole')
 
 
+@pytest.mark.filterwarnings('error:Detected call of .scheduler.step')
 def test_two_seeds_augment_differently(small_config, tmp_path):
     options = {'max_epochs': 1, 'input_size': 32, 'examples_per_class': 8}
     weights = []
