@@ -139,7 +139,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         if device.type == 'cpu' and self.channels_last and dtype is None:
             self._until_trained.enter_context(weight_gradients_by_products(model))
         fuse(optimiser, device, capturable=captured)
-        # MMEngine's schedulers count the steps of the wrapper, which ours goes past, and would warn that there are none.
+        # MMEngine's schedulers count the steps of the wrapper, which ours goes past, and would warn.
         self.runner.optim_wrapper._global_step = 0
         step = TrainingStep(model, self.runner.optim_wrapper, dtype)
         self._step = CapturedStep(step, self.dataloader.batch_size) if captured else step
