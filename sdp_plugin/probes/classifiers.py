@@ -75,23 +75,22 @@ def classify(
 
 
 def logistic_regression(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
-    """Multinomial logistic regression by scikit-learn's L-BFGS, with an L2 penalty and an intercept.
+    """Multinomial logistic regression by L-BFGS, with an L2 penalty and an intercept, as scikit-learn defines it.
 
     Features are divided by the root of the examples' mean squared norm. ``C`` is the one of :data:`STRENGTHS`, from the
     smallest on, after which the mean log loss over up to five stratified parts of the examples, each predicted from the
     others, falls no further. Of one example a class nothing can be held out, and ``C`` is 1.
     """
-    from sklearn.linear_model import LogisticRegression
-
     scale = np.sqrt((train**2).sum(axis=1).mean()) or 1.0
-    train, test = train / scale, test / scale
-    if len(train) < train.shape[1]:
-        # The weights are combinations of the examples, so in coordinates of these the problem is the same.
-        basis, _ = np.linalg.qr(train.T)
-        train, test = train @ basis, test @ basis
-    strength, held_out = _chosen_strength(train, labels, seed)
-    fitted = LogisticRegression(C=strength, max_iter=2000, tol=1e-6).fit(train, labels)
-    return Probed(fitted.predict_log_proba(test), {'C': strength}, held_out)
+    axes, along = _principal_axes(train / scale)
+    if np.bincount(labels).min() < 2:
+        fits = _Fits(along, labels, np.ones((1, len(labels)), bool))
+        fits.fit(USUAL_STRENGTH)
+        strength, held_out, weights = USUAL_STRENGTH, None, fits.weights_of_all()
+    else:
+        strength, held_out, weights = _best_of_strengths(along, labels, parts_of(labels, seed))
+    logits = test @ (axes @ weights[:-1] / scale) + weights[-1]
+    return Probed(_log_softmax(_of_all_classes(logits.T)).T, {'C': strength}, held_out)
 
 
 def simple_shot(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
@@ -101,7 +100,7 @@ def simple_shot(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: i
     """
     train, test = _of_length_one(train), _of_length_one(test)
     means = np.stack([train[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
-    return Probed(_log_softmax(2 * test @ means.T - (means**2).sum(axis=1)))
+    return Probed(_log_softmax((2 * test @ means.T - (means**2).sum(axis=1)).T).T)
 
 
 def nearest_neighbours(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
@@ -129,11 +128,12 @@ def _of_length_one(features: np.ndarray) -> np.ndarray:
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    """Over the first axis."""
+    logits = logits - logits.max(axis=0)
+    return logits - np.log(np.exp(logits).sum(axis=0))
 
 
-# --- The choice of C ---------------------------------------------------------------------------------------------
+# --- Logistic regression ---------------------------------------------------------------------------------------------
 
 
 def parts_of(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -150,73 +150,107 @@ def parts_of(labels: np.ndarray, seed: int) -> np.ndarray:
     return parts
 
 
-def _chosen_strength(train: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, np.ndarray | None]:
-    """``C``, and the log scores of the examples at it, each from the parts without it."""
-    if np.bincount(labels).min() < 2:
-        return USUAL_STRENGTH, None
-    parts = parts_of(labels, seed)
-    fits = [_HeldOut(train, labels, parts == part) for part in range(parts.max() + 1)]
-    best, least, kept = USUAL_STRENGTH, np.inf, None
+def _best_of_strengths(
+    examples: np.ndarray, labels: np.ndarray, parts: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """``C``, the log scores of the examples at it, each from the parts without it, and the weights of all examples."""
+    members = parts == np.arange(parts.max() + 1)[:, None]
+    fits = _Fits(examples, labels, np.concatenate([np.ones_like(members[:1]), ~members]))
+    least = np.inf
     for strength in STRENGTHS:
-        scores, losses = np.empty((len(labels), labels.max() + 1)), []
-        for fit in fits:
-            scores[fit.held_out] = fit.log_scores(strength)
-            losses.append(-scores[fit.held_out, labels[fit.held_out]].mean())
-        if np.mean(losses) >= least:
+        scores = fits.fit(strength)[:, 1 + parts, np.arange(len(labels))].T
+        of_labels = -scores[np.arange(len(labels)), labels]
+        loss = np.mean([of_labels[part].mean() for part in members])
+        if loss >= least:
             # Weaker regularisation takes longest and over-fits more still.
             break
-        best, least, kept = strength, np.mean(losses), scores
-    return best, kept
+        best, least = (strength, scores, fits.weights_of_all()), loss
+    return best
 
 
-class _HeldOut:
-    """Fits to all examples but some, each from the one before, and what they make of those.
+def _principal_axes(examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal axes that span the examples, shape (D, rank), and the examples along them, shape (n, rank).
 
-    It goes round what scikit-learn checks and copies at every fit: of a hundred examples that takes as long as fitting.
+    Weights are combinations of the examples, so along these axes the problem is the same. The examples are not
+    correlated along them, which is what makes its curvature known.
+    """
+    few = len(examples) < examples.shape[1]
+    squares, vectors = np.linalg.eigh(examples @ examples.T if few else examples.T @ examples)
+    kept = squares > 1e-12 * squares[-1]
+    vectors, lengths = vectors[:, kept], np.sqrt(squares[kept])
+    if few:
+        return examples.T @ (vectors / lengths), vectors * lengths
+    return vectors, examples @ vectors
+
+
+def _of_all_classes(logits: np.ndarray) -> np.ndarray:
+    """With those of the first of two classes, which are 0: two share one vector of weights, as in scikit-learn."""
+    return logits if len(logits) > 1 else np.concatenate([np.zeros_like(logits), logits])
+
+
+class _Fits:
+    """Fits to several parts of the same examples, as one minimisation: a pass over the examples serves all fits.
+
+    The parameters are scaled so that the curvature of the loss is near 1 in every direction, which L-BFGS takes a few
+    steps for. Each strength begins where the one before ended.
+
+    Args:
+        examples (np.ndarray): float64, shape (n, D), along principal axes.
+        labels (np.ndarray): int, shape (n,), from 0 without gaps.
+        used (np.ndarray): bool, shape (fits, n): which examples each fit is of.
     """
 
-    def __init__(self, train: np.ndarray, labels: np.ndarray, held_out: np.ndarray) -> None:
-        self.held_out = held_out
-        self.train, self.others = train[~held_out], train[held_out]
-        self.targets = np.eye(labels.max() + 1)[labels[~held_out]]
-        # Two classes share one vector of weights, as in scikit-learn.
-        columns = 1 if self.targets.shape[1] == 2 else self.targets.shape[1]
-        self.parameters = np.zeros((train.shape[1] + 1) * columns)
+    def __init__(self, examples: np.ndarray, labels: np.ndarray, used: np.ndarray) -> None:
+        self.examples = examples
+        self.shares = used / used.sum(axis=1, keepdims=True)
+        classes = np.arange(labels.max() + 1)
+        self.targets = (labels == classes[:, None])[:, None] * self.shares
+        self.sizes = used.sum(axis=1)
+        self.variances = (examples**2).mean(axis=0)
+        columns = 1 if len(classes) == 2 else len(classes)
+        self.parameters = np.zeros((columns, len(used), examples.shape[1] + 1))
+        self.penalties = np.zeros((len(used), 1))
 
-    def log_scores(self, strength: float) -> np.ndarray:
-        """Of the examples held out, shape (n, classes)."""
+    def weights_of_all(self) -> np.ndarray:
+        """Those of the first fit, shape (D + 1, columns), the intercepts last; one column for two classes."""
+        return self.parameters[:, 0].T.copy()
+
+    def fit(self, strength: float) -> np.ndarray:
+        """Fit all.
+
+        Args:
+            strength (float): ``C``.
+
+        Returns:
+            np.ndarray: Log probabilities of all examples by each fit, shape (classes, fits, n).
+        """
         from scipy.optimize import minimize
 
-        found = minimize(
-            _objective,
-            self.parameters,
-            (self.train, self.targets, 1.0 / (strength * len(self.train))),
-            method='L-BFGS-B',
-            jac=True,
-            options={'gtol': 1e-5, 'maxiter': 2000},
-        )
-        self.parameters = found.x
-        return _log_probabilities(found.x, self.others)[0]
+        self.penalties = 1.0 / (strength * self.sizes)[:, None]
+        probabilities = np.exp(self._log_probabilities(self.parameters))[-len(self.parameters) :]
+        spread = (probabilities * (1 - probabilities) * self.shares).sum(axis=-1, keepdims=True)
+        curvature = np.concatenate([self.variances * spread + self.penalties, spread], axis=-1)
+        scales = 1.0 / np.sqrt(np.maximum(curvature, LEAST))
 
+        def objective(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+            loss, gradient = self._loss_and_gradient(scaled.reshape(scales.shape) * scales)
+            return loss, (gradient * scales).ravel()
 
-def _log_probabilities(parameters: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log probabilities, shape (n, classes), and the weights without intercepts, shape (D, columns)."""
-    matrix = parameters.reshape(features.shape[1] + 1, -1)
-    logits = features @ matrix[:-1] + matrix[-1]
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    return _log_softmax(logits), matrix[:-1]
+        options = {'gtol': 1e-5, 'ftol': 1e-11, 'maxiter': 2000}
+        found = minimize(objective, (self.parameters / scales).ravel(), method='L-BFGS-B', jac=True, options=options)
+        self.parameters = found.x.reshape(scales.shape) * scales
+        return self._log_probabilities(self.parameters)
 
+    def _log_probabilities(self, parameters: np.ndarray) -> np.ndarray:
+        # One matrix product for all fits and classes: their own ones would read the examples again and again.
+        logits = parameters.reshape(-1, parameters.shape[-1])[:, :-1] @ self.examples.T
+        return _log_softmax(_of_all_classes(logits.reshape(*parameters.shape[:2], -1) + parameters[..., -1:]))
 
-def _objective(
-    parameters: np.ndarray, features: np.ndarray, targets: np.ndarray, scale: float
-) -> tuple[float, np.ndarray]:
-    """Mean log loss with ``scale / 2`` times the squared weights, and its gradient."""
-    log_probabilities, weights = _log_probabilities(parameters, features)
-    loss = -(log_probabilities * targets).sum() / len(features) + scale / 2 * (weights**2).sum()
-    error = (
-        (np.exp(log_probabilities) - targets)[:, -1:] if weights.shape[1] == 1 else np.exp(log_probabilities) - targets
-    )
-    error = error / len(features)
-    gradient = np.concatenate([features.T @ error + scale * weights, error.sum(axis=0, keepdims=True)])
-    return float(loss), gradient.ravel()
+    def _loss_and_gradient(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """The sum over the fits of the mean log loss with half the penalty times the squared weights."""
+        log_probabilities = self._log_probabilities(parameters)
+        pull = self.penalties * parameters[..., :-1]
+        loss = 0.5 * np.vdot(pull, parameters[..., :-1]) - np.vdot(self.targets, log_probabilities)
+        error = (np.exp(log_probabilities) * self.shares - self.targets)[-len(parameters) :]
+        along = (error.reshape(-1, error.shape[-1]) @ self.examples).reshape(pull.shape)
+        return float(loss), np.concatenate([along + pull, error.sum(axis=-1, keepdims=True)], axis=-1)
