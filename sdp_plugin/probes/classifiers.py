@@ -18,7 +18,7 @@ USUAL_STRENGTH = 1.0
 """For one example a class, of which no part can be held out."""
 
 PARTS = 5
-"""Into how many parts the examples of each class are dealt to choose ``C``, where there are as many."""
+"""Into how many parts the examples of each class are dealt, where there are as many."""
 
 NEIGHBOURS, TEMPERATURE = 20, 0.07
 
@@ -53,7 +53,7 @@ def classify(
         labels (np.ndarray): Their class indices, int, shape (n,).
         test (np.ndarray): Features of the images to classify, float, shape (N, D).
         num_classes (int): Number of classes. One without any example gets the least score.
-        seed (int): Deals the examples to the parts by which ``C`` is chosen. Defaults to 0.
+        seed (int): Deals the examples to the parts of which each is predicted without it. Defaults to 0.
 
     Returns:
         Probed: The scores.
@@ -98,9 +98,13 @@ def simple_shot(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: i
 
     Scores are those of a softmax of the negative squared distances.
     """
+    return Probed(_by_class_means(train, labels, test), held_out=_held_out(_by_class_means, train, labels, seed))
+
+
+def _by_class_means(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     train, test = _of_length_one(train), _of_length_one(test)
     means = np.stack([train[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
-    return Probed(_log_softmax((2 * test @ means.T - (means**2).sum(axis=1)).T).T)
+    return _log_softmax((2 * test @ means.T - (means**2).sum(axis=1)).T).T
 
 
 def nearest_neighbours(train: np.ndarray, labels: np.ndarray, test: np.ndarray, seed: int) -> Probed:
@@ -108,13 +112,17 @@ def nearest_neighbours(train: np.ndarray, labels: np.ndarray, test: np.ndarray, 
 
     As Wu et al. (CVPR 2018) and DINO (arXiv 2104.14294) have it. With fewer examples all vote.
     """
+    return Probed(_by_votes(train, labels, test), held_out=_held_out(_by_votes, train, labels, seed))
+
+
+def _by_votes(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndarray:
     similarity = _of_length_one(test) @ _of_length_one(train).T
     count = min(NEIGHBOURS, len(train))
     nearest = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
     logits = np.take_along_axis(similarity, nearest, axis=1) / TEMPERATURE
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     votes = np.stack([(weights * (labels[nearest] == label)).sum(axis=1) for label in range(labels.max() + 1)], axis=1)
-    return Probed(np.log(np.maximum(votes / votes.sum(axis=1, keepdims=True), LEAST)))
+    return np.log(np.maximum(votes / votes.sum(axis=1, keepdims=True), LEAST))
 
 
 CLASSIFIERS: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray, int], Probed]] = MappingProxyType(
@@ -133,7 +141,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.log(np.exp(logits).sum(axis=0))
 
 
-# --- Logistic regression ---------------------------------------------------------------------------------------------
+# --- Examples that are held out ---------------------------------------------------------------------------------
 
 
 def parts_of(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -148,6 +156,27 @@ def parts_of(labels: np.ndarray, seed: int) -> np.ndarray:
     parts = np.empty(len(labels), dtype=np.int64)
     parts[order] = np.arange(len(labels)) % max(count, 1)
     return parts
+
+
+def _held_out(
+    scores_of: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    train: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+) -> np.ndarray | None:
+    """The log scores of each example by those of the other parts, shape (n, classes); None of one example a class."""
+    if np.bincount(labels).min() < 2:
+        return None
+    parts = parts_of(labels, seed)
+    scores = np.empty((len(labels), labels.max() + 1))
+    for part in range(parts.max() + 1):
+        others = parts != part
+        mean = train[others].mean(axis=0)
+        scores[~others] = scores_of(train[others] - mean, labels[others], train[~others] - mean)
+    return scores
+
+
+# --- Logistic regression ---------------------------------------------------------------------------------------------
 
 
 def _best_of_strengths(

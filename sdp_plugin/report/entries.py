@@ -119,6 +119,8 @@ def _published(
         return None
     if summary is None:
         return Published(cell, None, 'not run yet')
+    if table.differs:
+        return Published(cell, None, table.differs)
     official = OFFICIAL_TEST_SIZES.get(column.dataset)
     sizes = sorted({run.subset.get('test_size') or 0 for run in runs if run.is_done})
     if official and sizes != [official]:

@@ -62,9 +62,22 @@ def test_each_example_is_predicted_without_it_for_the_temperature(make, classes)
     assert temperatures[0] == pytest.approx(temperatures[1], rel=0.02)
 
 
-def test_of_one_example_a_class_nothing_is_held_out(make):
+@pytest.mark.parametrize('classifier', ['SimpleShot', 'k-NN'])
+def test_each_example_is_predicted_from_the_other_parts(make, classifier):
+    train, labels, test, _ = make(6, 3)
+    probed = classify(classifier, train, labels, test, 3, seed=2)
+    parts = parts_of(labels, 2)
+    assert set(parts) == set(range(5))
+    for example, part in enumerate(parts):
+        others = parts != part
+        alone = classify(classifier, train[others], labels[others], train[[example]], 3)
+        np.testing.assert_allclose(probed.held_out[example], alone.log_scores[0], atol=1e-6)
+
+
+@pytest.mark.parametrize('classifier', CLASSIFIERS)
+def test_of_one_example_a_class_nothing_is_held_out(make, classifier):
     train, labels, test, _ = make(1)
-    assert classify('logistic regression', train, labels, test, 2).held_out is None
+    assert classify(classifier, train, labels, test, 2).held_out is None
 
 
 @pytest.mark.parametrize('classes', [2, 4])

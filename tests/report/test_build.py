@@ -8,6 +8,8 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.report.build import build_report
 from sdp_plugin.report.model import Column, label_of
 
+DATASETS = ('PCam', 'CRC')
+
 
 def test_columns_are_in_the_order_of_the_paper_where_it_is_beside(record):
     with_paper = build_report(record)
@@ -15,6 +17,19 @@ def test_columns_are_in_the_order_of_the_paper_where_it_is_beside(record):
     without = build_report(replace(record, plan=plan))
     assert [column.dataset for column in with_paper.columns] == ['CRC'] * 3 + ['PCam'] * 3
     assert [column.dataset for column in without.columns] == ['PCam'] * 3 + ['CRC'] * 3
+
+
+def test_sizes_rise_from_left_to_right_with_all_last_whatever_the_order_of_the_plan(record):
+    sizes = {1000: None, 2000: 10, 3000: 300}
+    cells = [
+        replace(cell, examples_per_class=sizes.get(cell.examples_per_class, cell.examples_per_class))
+        for cell in record.plan.cells
+    ]
+    for order in (cells, cells[::-1]):
+        plan = replace(record.plan, cells=tuple(order), grid={**record.plan.grid, 'published': None})
+        columns = build_report(replace(record, plan=plan)).columns
+        found = {name: [column.examples_per_class for column in columns if column.dataset == name] for name in DATASETS}
+        assert found == {'PCam': [10, 300, None], 'CRC': [12, 25, 50]}
 
 
 def test_entries_are_in_the_order_of_the_table(report):
