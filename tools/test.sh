@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Set up .venv where needed, check the style and run the tests. Arguments go to pytest; -m '' adds the slow tests.
-# SDP_REAL_DATA=/path/to/data also runs the tests on real images (see README.md).
+# SDP_REAL_DATA=/path/to/data also runs the tests on real images (see CONTRIBUTING.md).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash tools/setup.sh

@@ -27,7 +27,7 @@ class ClassActivation:
             from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
         except ImportError as error:
             raise UserError(
-                'Class activation maps need grad-cam.', found=error, remedy="pip install 'sdp_plugin[export]'"
+                'Class activation maps need grad-cam.', found=error, remedy="pip install '.[export]'"
             ) from None
         self.classifier = classifier
         self._target = ClassifierOutputTarget

@@ -236,4 +236,4 @@ def _import(name: str) -> object:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise UserError(f'Exporting needs {name}.', found=error, remedy="pip install 'sdp_plugin[export]'") from None
+        raise UserError(f'Exporting needs {name}.', found=error, remedy="pip install '.[export]'") from None

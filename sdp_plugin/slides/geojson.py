@@ -144,5 +144,5 @@ def shapely_library() -> object:
         import shapely
         import shapely.geometry
     except ImportError as error:
-        raise UserError('Outlines need shapely.', found=error, remedy="pip install 'sdp_plugin[slides]'") from None
+        raise UserError('Outlines need shapely.', found=error, remedy="pip install '.[slides]'") from None
     return shapely

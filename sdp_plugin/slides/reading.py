@@ -324,7 +324,7 @@ def _openslide() -> object:
             'Whole slides need OpenSlide.',
             looked_for='openslide-python and openslide-bin',
             found=_first_line(error),
-            remedy="pip install 'sdp_plugin[slides]'",
+            remedy="pip install '.[slides]'",
         ) from None
     return openslide
 

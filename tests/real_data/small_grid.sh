@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run small_grid.py on the real images in SDP_REAL_DATA (see README.md) and report: minutes on two cores.
+# Run small_grid.py on the real images in SDP_REAL_DATA (see CONTRIBUTING.md) and report: minutes on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 out=work_dirs/real_small

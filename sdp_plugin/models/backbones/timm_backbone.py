@@ -324,7 +324,7 @@ def _timm() -> ModuleType:
         raise UserError(
             'Models of timm need the package of that name.',
             found='not installed',
-            remedy="pip install 'sdp_plugin[timm]'",
+            remedy="pip install '.[timm]'",
         ) from error
 
 
