@@ -211,18 +211,15 @@ def _apply_torchscript(path: Path, inputs: np.ndarray) -> np.ndarray:
 
 
 def _write_onnx(network: nn.Module, inputs: torch.Tensor, path: Path) -> None:
-    _import('onnx'), _import('onnxscript'), _import('onnxruntime')
-    torch.onnx.export(
-        network,
-        (inputs,),
-        str(path),
-        input_names=[ONNX_INPUT],
-        output_names=[ONNX_OUTPUT],
-        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    _import('onnx'), _import('onnxruntime')
+    any_count = getattr(getattr(torch.export, 'Dim', None), 'DYNAMIC', None)
+    if any_count is None:  # before PyTorch 2.6
+        options = dict(dynamic_axes={ONNX_INPUT: {0: 'count'}, ONNX_OUTPUT: {0: 'count'}})
+    else:
+        _import('onnxscript')
+        options = dict(dynamic_shapes=({0: any_count},), dynamo=True, external_data=False)
+    names = dict(input_names=[ONNX_INPUT], output_names=[ONNX_OUTPUT])
+    torch.onnx.export(network, (inputs,), str(path), verbose=False, **names, **options)
 
 
 def _apply_onnx(path: Path, inputs: np.ndarray) -> np.ndarray:

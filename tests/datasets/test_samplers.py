@@ -47,12 +47,18 @@ def test_the_order_is_pinned():
     assert first(RepeatableSampler(Drawing(), seed=3), 12) == ORDER
 
 
-def test_draws_depend_neither_on_workers_nor_on_where_one_begins():
+def test_draws_do_not_depend_on_workers():
     whole = samples(0)
     assert [index for index, _ in whole] == ORDER
     assert len({number for _, number in whole}) == 12  # the third and the thirteenth time differ, too
     assert samples(2) == whole
-    assert samples(3, skipped=4) == whole[4:]
+
+
+@pytest.mark.skipif(
+    not hasattr(InfiniteSampler, 'skip'), reason='this MMEngine skips no samples: it reads through what was seen'
+)
+def test_draws_do_not_depend_on_where_one_begins():
+    assert samples(3, skipped=4) == samples(0)[4:]
 
 
 def test_another_seed_draws_otherwise():
