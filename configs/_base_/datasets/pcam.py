@@ -9,10 +9,7 @@ train_pipeline = [
     dict(type='sdp_plugin.LoadPatch'),
     dict(type='Resize', scale=input_size),
     dict(type='sdp_plugin.RandomCrop', crop_size=input_size, padding=12, padding_mode='reflect'),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='mmseg.RandomRotate', prob=1.0, degree=180.0),
-    dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.4),
-    dict(type='PackInputs')
+    *_base_.train_pipeline[3:]
 ]
 test_pipeline = [
     dict(type='sdp_plugin.LoadPatch'),
