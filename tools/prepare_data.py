@@ -27,8 +27,8 @@ from sdp_plugin.prepare.check import as_text, check
 from sdp_plugin.prepare.data_set import ABSENT, DAMAGED, INCOMPLETE, DataSet
 from sdp_plugin.prepare.pcam_recipe import LAYOUTS, rewrite
 from sdp_plugin.prepare.preparation import Sources, prepare
-from sdp_plugin.prepare.progress import Board
 from sdp_plugin.prepare.table import ALL, DATA_SETS
+from sdp_plugin.progress import Board
 
 
 def parse_args() -> argparse.Namespace:
@@ -99,7 +99,7 @@ def _prepare(args: argparse.Namespace, board: Board) -> int:
 @exits_on_user_error
 def main() -> int:
     args = parse_args()
-    with Board() as board:
+    with Board(in_bytes=True) as board:
         return (_check if 'check' in args.what else _prepare)(args, board)
 
 

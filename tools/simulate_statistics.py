@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Iterable, Iterator
+from functools import partial
 
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.progress import over
 from sdp_plugin.statistics.simulation.tables import TABLES
-
-SECONDS_BETWEEN_LINES = 10.0
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,24 +36,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Progress:
-    """Says every few seconds how far the repetitions of a row of a table are."""
-
-    def __init__(self, name: str, repetitions: int) -> None:
-        self.name, self.repetitions = name, repetitions
-        self.started = self.told = time.monotonic()
-
-    def track(self, repetitions: Iterable) -> Iterator:
-        for number, repetition in enumerate(repetitions):
-            yield repetition
-            now = time.monotonic()
-            if now - self.told >= SECONDS_BETWEEN_LINES:
-                self.told = now
-                share = (number + 1) / self.repetitions
-                line = f'{self.name}: {share:.0%} of the repetitions, {now - self.started:.0f} s so far'
-                print(line, file=sys.stderr, flush=True)
-
-
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
@@ -66,7 +46,7 @@ def main() -> None:
         table, share = TABLES[name]
         repetitions = round(args.repetitions * share)
         print(f'{name}: {repetitions:,} repetitions a row', file=sys.stderr, flush=True)
-        track = Progress(name, repetitions).track
+        track = partial(over, title=name, total=repetitions)
         part = f'{table(repetitions, args.seed, track).to_markdown()}\n{repetitions:,} repetitions a row.\n'
         parts.append(part)
         print(part, flush=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.progress import track
 
 from sdp_plugin.apis.predict import Classifier
 from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES, is_tile
@@ -19,6 +18,7 @@ from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path
 from sdp_plugin.hdf5 import images_of, open_file
+from sdp_plugin.progress import over
 from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')
@@ -113,7 +113,7 @@ def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> 
     scaled = 0
     probabilities = np.full((len(tiles.names), len(classifier.classes)), np.nan, np.float32)
     problems: dict[int, UserError] = {}
-    for start in track(starts, description=f'classifying {len(tiles.names)} tiles'):
+    for start in over(starts, f'classifying {len(tiles.names)} tiles'):
         batch = {}
         for position in range(start, min(start + batch_size, len(tiles.names))):
             try:

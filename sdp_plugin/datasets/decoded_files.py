@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder
-from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.hardware import available_memory, cores, readable_size
+from sdp_plugin.progress import Bar
 
 # An interrupted pass goes on after the last complete file of so many images.
 _IMAGES_A_FILE = 500
@@ -71,7 +71,7 @@ class DecodedFiles:
         what = f'{len(self):,} files of {Path(self.paths[0]).parent} ({readable_size(size)} decoded)'
         if _is_alone() and 2 * size <= available_memory():
             self._tell(f'{what}: decoded into memory')
-            self._arrays = list(self._decoded(self.paths, PassProgress('decoding', len(self), self.report)))
+            self._arrays = list(self._decoded(self.paths, Bar('decoding', len(self), self.report)))
             return
         folder = cache_folder(self.cache_dir, Path(self.paths[0]).parent.parent) / FOLDER
         try:
@@ -96,7 +96,7 @@ class DecodedFiles:
         """
         return self._arrays[self._position[path]] if self._arrays else self.decode(path)
 
-    def _decoded(self, paths: Sequence[str], progress: PassProgress) -> Iterator[np.ndarray]:
+    def _decoded(self, paths: Sequence[str], progress: Bar) -> Iterator[np.ndarray]:
         # OpenCV and Pillow decode without holding the interpreter's lock.
         with ThreadPoolExecutor(cores()) as pool:
             for array in pool.map(self.decode, paths):
@@ -105,7 +105,7 @@ class DecodedFiles:
                 yield array
 
     def _written(self, folder: Path, bytes_an_image: int) -> list[Path]:
-        progress = PassProgress(f'decoding into {folder}', len(self), self.report)
+        progress = Bar(f'decoding into {folder}', len(self), self.report)
         files = []
         for start in range(0, len(self), _IMAGES_A_FILE):
             paths = self.paths[start : start + _IMAGES_A_FILE]

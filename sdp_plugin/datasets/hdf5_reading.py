@@ -24,10 +24,10 @@ import numpy as np
 
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
 from sdp_plugin.datasets.hdf5_layout import layout_of
-from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
 from sdp_plugin.hardware import available_memory, readable_size
 from sdp_plugin.hdf5 import images_of, open_file, reading
+from sdp_plugin.progress import Bar
 
 Store = Literal['memory', 'file']
 Indices = Sequence[int] | np.ndarray
@@ -234,7 +234,7 @@ class ImageReader:
         wanted = indices[order]
         images = np.empty((len(indices), *self.layout.image_shape), np.uint8)
         row_ends = np.flatnonzero(np.diff(wanted // self.layout.images_a_row)) + 1
-        progress = PassProgress(f'reading {self.path}', len(row_ends) + 1, self.report)
+        progress = Bar(f'reading {self.path}', len(row_ends) + 1, self.report)
         for places in np.split(np.arange(len(wanted)), row_ends):
             if not len(places):
                 continue
@@ -249,7 +249,7 @@ class ImageReader:
         if target is None:
             target = np.empty((len(self), *self.layout.image_shape), np.uint8)
         parts = list(self._parts())
-        progress = PassProgress(f'reading {self.path}', len(parts), self.report)
+        progress = Bar(f'reading {self.path}', len(parts), self.report)
         for part in parts:
             with reading(self.path, f', from image {part.start} on'):
                 self._array().read_direct(target, part, part)

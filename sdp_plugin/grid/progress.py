@@ -23,6 +23,7 @@ from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.plan import Plan
 from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Cell, Result
 from sdp_plugin.grid.store import GridRecord
+from sdp_plugin.progress import duration_text
 from sdp_plugin.step_progress import StepProgress, read_step_progress
 
 NOUNS = {PRETRAINING: 'pre-training{}', FINETUNING: 'fine-tuning{}', FEATURES: 'feature set{}', PROBE: 'probe{}'}
@@ -58,18 +59,6 @@ class Estimate:
             return 'time left is being measured'
         besides = f' and {self.unknown} of unknown duration' if self.unknown else ''
         return f'about {duration_text(self.seconds / max(workers, 1))} left{besides}'
-
-
-def duration_text(seconds: float) -> str:
-    """A duration as people say it: ``'35 s'``, ``'12 min'``, ``'3 h 20 min'``, ``'2 d 4 h'``."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f'{seconds:.0f} s'
-    if minutes < 90:
-        return f'{minutes} min'
-    if minutes < 48 * 60:
-        return f'{minutes // 60} h {minutes % 60} min'
-    return f'{minutes // 1440} d {minutes % 1440 // 60} h'
 
 
 def left(record: GridRecord) -> list[Cell]:

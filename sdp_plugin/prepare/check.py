@@ -17,7 +17,7 @@ from sdp_plugin.prepare.data_set import (
     DataSet,
     standing_of,
 )
-from sdp_plugin.prepare.progress import Board
+from sdp_plugin.progress import Board
 
 
 @dataclass(frozen=True)

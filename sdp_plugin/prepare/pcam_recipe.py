@@ -18,7 +18,7 @@ from sdp_plugin.catalogue.pcam import PCAM, PCam
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.archives import Output, gunzipped
 from sdp_plugin.prepare.data_set import DataSet, Part, next_manifest
-from sdp_plugin.prepare.progress import Board
+from sdp_plugin.progress import Board
 
 FOLDER = 'pcam'
 DUPLICATES = f'{FOLDER}/duplicates.txt'

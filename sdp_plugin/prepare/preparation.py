@@ -20,8 +20,8 @@ from sdp_plugin.files import write_json_atomically
 from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
 from sdp_plugin.prepare.digests import digests_of
-from sdp_plugin.prepare.progress import Board
 from sdp_plugin.prepare.transport import Patience, Transport
+from sdp_plugin.progress import Board
 
 # So that a disk is not filled to its last byte.
 _RESERVE = 200_000_000

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +14,7 @@ import cv2
 
 from sdp_plugin.errors import UserError, user_error_of
 from sdp_plugin.files import is_hidden
+from sdp_plugin.progress import over
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
@@ -79,12 +78,12 @@ def work_through(work: Callable[[Path], object], paths: Sequence[Path], workers:
     A :class:`UserError` of one path becomes the problem of its outcome, and the others go on.
     """
     guarded = partial(_guarded, work)
-    progress = _Progress(title, len(paths))
     if min(workers, len(paths)) <= 1:
-        yield from progress.over(map(guarded, paths))
+        yield from over(map(guarded, paths), title, len(paths))
         return
     with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from progress.over(pool.map(guarded, paths, chunksize=min(8, -(-len(paths) // workers))))
+        outcomes = pool.map(guarded, paths, chunksize=min(8, -(-len(paths) // workers)))
+        yield from over(outcomes, title, len(paths))
 
 
 def _guarded(work: Callable[[Path], object], path: Path) -> Outcome:
@@ -97,28 +96,6 @@ def _guarded(work: Callable[[Path], object], path: Path) -> Outcome:
         if isinstance(error, OSError) and error.errno in _ENDING:
             raise user_error_of(error) from error
         return Outcome(path, problem=f'{type(error).__name__}: {error}')
-
-
-class _Progress:
-    """A line on a terminal that rewrites itself; in a log, a line now and then."""
-
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total = title, total
-        self.on_terminal = sys.stderr.isatty()
-        self.interval = 0.2 if self.on_terminal else 10.0
-
-    def over(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-        begin = shown = time.monotonic()
-        for done, outcome in enumerate(outcomes, start=1):
-            yield outcome
-            now = time.monotonic()
-            if now - shown < self.interval and done < self.total:
-                continue
-            shown = now
-            rate = done / max(now - begin, 1e-9)
-            line = f'{self.title}: {done}/{self.total}, {rate:.0f} files/s'
-            end = '\n' if done == self.total or not self.on_terminal else ''
-            print(f'\r{line}' if self.on_terminal else line, end=end, file=sys.stderr, flush=True)
 
 
 def convert_file(

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from PIL import Image
-from rich.progress import track
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.progress import over
 from sdp_plugin.scribbles.tile_places import TilePlace, read_tile_places, write_tile_places
 from sdp_plugin.slides.geojson import read_geometries, shapely_library
 from sdp_plugin.slides.inference import read_tile
@@ -70,7 +70,7 @@ def cut_tiles(
             found=', '.join(changed[:3]),
             remedy='name another folder',
         )
-    for index, place in track(places, description=f'cutting {len(places)} tiles'):
+    for index, place in over(places, f'cutting {len(places)} tiles'):
         path = out / IMAGES / f'{place.image_id}.jpg'
         if not path.exists():
             with atomic_path(path) as temporary:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically
+from sdp_plugin.progress import Board, over
 from sdp_plugin.slides.classes import SlideClasses
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines
@@ -140,13 +138,16 @@ def predict_slide(
         grid = make_grid(slide, model.input_size, model.mpp, options.stride)
         _say_if_coarser(slide, model, title, say)
         scale = max(1, -(-max(slide.width, slide.height) // LONGEST_OVERVIEW))
-        picture = slide.overview(scale, lambda blocks: _over_blocks(blocks, f'{title}, overview', say))
+        picture = slide.overview(scale, lambda blocks: over(blocks, f'{title}, overview'))
         indices = _chosen_cells(slide, grid, picture, scale, options)
         fingerprint = slide.fingerprint()
         _claim(folder, _settings(model, classes, options, fingerprint, grid, indices), options.overwrite)
         file = LogitsFile(folder / LOGITS_FILE, len(indices), len(classes.names), options.batch_size)
-        with _progress(title, len(indices), file.done(), say) as advance:
-            logits = classify(slide, grid, indices, model.network, model.input_size, file, options.readers, advance)
+        done = file.done()
+        if done:
+            say(f'{title}: {done:,} of {len(indices):,} tiles are there already')
+        with Board() as board, board.bar(title, len(indices), done) as bar:
+            logits = classify(slide, grid, indices, model.network, model.input_size, file, options.readers, bar.advance)
         mpp = tuple(float(value) for value in slide.mpp)
         predictions = Predictions(path, fingerprint, mpp, grid, indices, logits, classes)
         summary = _write_results(predictions, slide, model, picture, scale, folder, options.shown)
@@ -276,30 +277,3 @@ def _numbers(summary: dict | None, classes: SlideClasses) -> list:
         return [''] * (4 + 2 * len(classes.names))
     areas = [summary['target'], *(summary['classes'][name] for name in classes.names)]
     return [summary['tiles'], summary['classified_mm2'], *(area[unit] for area in areas for unit in ('mm2', 'percent'))]
-
-
-def _over_blocks(blocks: Sequence, title: str, say: Callable[[str], None]) -> Iterator:
-    with _progress(title, len(blocks), 0, say) as advance:
-        for block in blocks:
-            yield block
-            advance(1)
-
-
-@contextmanager
-def _progress(title: str, total: int, done: int, say: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
-    """A bar with the time left on a terminal; in a log, a line every few seconds."""
-    if done:
-        say(f'{title}: {done:,} of {total:,} tiles are there already')
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as bar:
-        if bar.console.is_terminal:
-            task = bar.add_task(title, total=total, completed=done)
-            yield lambda count: bar.advance(task, count)
-            return
-    yield PassProgress(title, total - done, say).advance

@@ -19,7 +19,6 @@ from sdp_plugin.grid.progress import (
     Progress,
     accuracy_lines,
     describe,
-    duration_text,
     estimate,
     left,
     running_lines,
@@ -50,14 +49,6 @@ def record_of(toy, results=(), failures=(), running=(), plan=None) -> GridRecord
 def of(plan, dataset: str, size: int, initialisation: str = 'Random') -> list:
     wanted = (dataset, size, initialisation)
     return [cell for cell in plan.cells if (cell.dataset, cell.examples_per_class, cell.initialisation) == wanted]
-
-
-@pytest.mark.parametrize(
-    ('seconds', 'text'),
-    [(3.4, '3 s'), (89, '89 s'), (95, '2 min'), (3600, '60 min'), (12000, '3 h 20 min'), (190_000, '2 d 4 h')],
-)
-def test_durations_as_people_say_them(seconds, text):
-    assert duration_text(seconds) == text
 
 
 def test_a_cell_takes_as_long_as_others_of_its_group(toy):

@@ -35,11 +35,11 @@ from sdp_plugin.prepare.clicks_recipe import clicks
 from sdp_plugin.prepare.data_set import DataSet
 from sdp_plugin.prepare.pcam_recipe import pcam
 from sdp_plugin.prepare.preparation import Sources, prepare
-from sdp_plugin.prepare.progress import Board
 from sdp_plugin.prepare.scribblesup_recipe import scribblesup
 from sdp_plugin.prepare.tiles_recipe import crc, nct_crc
 from sdp_plugin.prepare.transport import Patience
 from sdp_plugin.prepare.voc_recipe import voc
+from sdp_plugin.progress import Board
 from sdp_plugin.scribbles.formats.scribblesup import scribblesup_text
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 
@@ -269,7 +269,7 @@ def prepare_in_a_child(address: str, root: Path, names: list[str]) -> None:
     child = os.fork()
     if child == 0:
         data_sets = Published(address).data_sets()
-        with Board() as board:
+        with Board(in_bytes=True) as board:
             for name in names:
                 prepare(data_sets[name], root, Sources(yes=True, patience=PATIENT), board)
         os._exit(0)

@@ -42,7 +42,7 @@ from sdp_plugin.prepare.check import as_text, check
 from sdp_plugin.prepare.clicks_recipe import clicks
 from sdp_plugin.prepare.pcam_recipe import LAYOUTS, rewrite
 from sdp_plugin.prepare.preparation import Sources, prepare
-from sdp_plugin.prepare.progress import Board
+from sdp_plugin.progress import Board
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.settings import load_config
@@ -72,7 +72,7 @@ class Workplace:
         self.data_sets = Published(address).data_sets()
         self.clicks_card = Published(address).card(CLICKS)
         self.stream = io.StringIO()
-        self.board = Board(Console(file=self.stream, width=1000))
+        self.board = Board(Console(file=self.stream, width=1000), in_bytes=True)
 
     def prepare(self, *names: str, **options: object) -> list[bool]:
         sources = Sources(**{'yes': True, 'patience': PATIENT, **options})

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.errors import UserError
-from sdp_plugin.prepare.progress import Bar, Board
 from sdp_plugin.prepare.transport import Interrupted, Patience, Transport
+from sdp_plugin.progress import Bar, Board
 
 DATA = random.Random(0).randbytes(1_000_003)
 NAME = 'data.zip'
@@ -68,7 +68,8 @@ def fetch(server, tmp_path, said):
         transport = Transport(patience, said.append)
         download = download or Download(NAME, server.address(NAME), **PUBLISHED['all'])
         path = tmp_path / NAME
-        return transport.fetch(download, addresses or [download.url], path, Bar(board, NAME, None), recorded)
+        bar = Bar(NAME, None, board.say, in_bytes=True)
+        return transport.fetch(download, addresses or [download.url], path, bar, recorded)
 
     return run
 
@@ -238,7 +239,7 @@ def test_halting_does_not_wait_for_bytes_that_do_not_come(server, tmp_path):
     server.fail(NAME, 'stall 300000')
     transport = Transport(Patience(stall=25), lambda line: None)
     download = Download(NAME, server.address(NAME), **PUBLISHED['all'])
-    bar = Bar(Board(Console(file=io.StringIO())), NAME, None)
+    bar = Bar(NAME, None, None)
     with ThreadPoolExecutor(1) as pool:
         fetching = pool.submit(transport.fetch, download, [download.url], tmp_path / NAME, bar)
         wait_for(lambda: (tmp_path / f'{NAME}.part').is_file())
@@ -259,7 +260,10 @@ def test_a_terminal_shows_bars_and_messages(server, tmp_path):
     stream = io.StringIO()
     server.fail(NAME, 'cut 300000')
     download = Download(NAME, server.address(NAME), **PUBLISHED['all'])
-    with Board(Console(file=stream, force_terminal=True, width=200)) as board, board.bar(NAME, len(DATA)) as bar:
+    with (
+        Board(Console(file=stream, force_terminal=True, width=200), in_bytes=True) as board,
+        board.bar(NAME, len(DATA)) as bar,
+    ):
         Transport(QUICK, board.say).fetch(download, [download.url], tmp_path / NAME, bar)
     assert NAME in stream.getvalue()
     assert 'broke off after' in stream.getvalue()

@@ -48,7 +48,6 @@ def masks(tmp_path_factory):
 def test_synthesize_finishes_the_rest_and_lists_what_it_skipped(masks, tmp_path, workers):
     out, errors = run('synthesize', masks, tmp_path, '--seed', 3, '--workers', workers, expect=1)
     assert '5 written, 0 there already' in out
-    assert 'synthesize: 6/6' in errors
     assert '1 of 6 files skipped' in errors
     assert 'broken.png' in errors
     for path in tmp_path.iterdir():

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop
-from rich.progress import track
 
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.progress import over
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
@@ -88,7 +88,7 @@ def main() -> None:
     labels = read_labels(args.voc / 'SegmentationClassAug', args.scribbles)
     rows = []
     cases = [(kind, name) for kind in labels for name in CROPS]
-    for kind, name in track(cases, description='cropping'):
+    for kind, name in over(cases, 'cropping'):
         np.random.seed(args.seed)
         started = time.perf_counter()
         empty, median = share_without_label(labels[kind], CROPS[name](args.crop_size), args.crops)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sdp_plugin.datasets.pass_progress import PassProgress
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
+from sdp_plugin.progress import Bar
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.scribbles.rasterise import Segments, rasterise_window, segments_of, without_idle_points
@@ -91,7 +91,7 @@ class LoadStrokes(LoadScribbles):
         Raises:
             UserError: For any fault in a file, naming it.
         """
-        progress = PassProgress('reading scribbles', len(paths), report)
+        progress = Bar('reading scribbles', len(paths), report)
         for path in paths:
             if Path(path).suffix.lower() == '.xml':
                 self._strokes_of(path)
