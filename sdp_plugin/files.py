@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import json
 import math
@@ -12,22 +13,37 @@ import socket
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
+from sdp_plugin.errors import UserError
+
 _STEM_BYTES = 100
+_BLOCK = 1 << 20
 _DAY = 24 * 3600
 _TEMPORARY = re.compile(r'\..*\.([\w-]*)\.(\d+)\.[0-9a-f]{8}(?:\.[^.]+)?')
 _NUMBER = re.compile(r'[-+]?[\d.]+(e[-+]?\d+)?', re.IGNORECASE)
 
 
-def sha256_of(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+def sha256_of(path: str | os.PathLike, advance: Callable[[int], object] = lambda count: None) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal.
+
+    Args:
+        path (str | os.PathLike): The file.
+        advance (Callable[[int], object]): Told how many bytes more have been read. Defaults to nobody.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            advance(len(block))
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -80,6 +96,65 @@ def _is_running(process: int) -> bool:
     except (OSError, OverflowError):
         pass
     return True
+
+
+@contextmanager
+def sole_use(path: str | os.PathLike, work: str, elsewhere: str) -> Iterator[None]:
+    """Keep other processes from the same work in a folder, within the block.
+
+    The operating system lets go of the lock when the process ends, however it ends; a file that is left says nothing.
+    Worker processes do not inherit it. Where the file system has no locks, nothing is kept out.
+
+    Args:
+        path (str | os.PathLike): The lock's file in that folder: made, with its folders, and removed at the end.
+        work (str): What is done, for messages.
+        elsewhere (str): How a user has it done in another folder, for messages.
+
+    Raises:
+        UserError: Another process is at this work there, or nothing can be written there.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = _locked(path)
+    except OSError as error:
+        raise UserError(
+            f'{path.parent} cannot be written to.', found=error.strerror, remedy=f'{elsewhere}, or make room there'
+        ) from error
+    if isinstance(file, str):
+        raise UserError(
+            f'Another {work} is at work in {path.parent}.',
+            found=file,
+            remedy=f'wait for its end, or {elsewhere}',
+        )
+    try:
+        yield
+    finally:
+        # Before the lock goes with the file: nobody else can have it yet.
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(path: Path) -> TextIO | str:
+    """The file, locked; or who has locked it."""
+    while True:
+        file = open(path, 'a+', encoding='utf-8')  # noqa: SIM115
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            with file:
+                file.seek(0)
+                return file.read(200).strip() or str(path)
+        except OSError:  # no locks on this file system
+            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                file.truncate(0)
+                file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
+                file.flush()
+                return file
+        # Whoever held the lock has removed the file since it was opened.
+        file.close()
 
 
 def is_hidden(path: str | os.PathLike) -> bool:

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import sha256_of, write_text_atomically
 
 STATE_FOLDER = '.prepare_data'
 # Asking a network file system for the size of each of 100,000 tiles takes minutes; listing their folders does not.
 _MANY_FILES = 64
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Manifest:
             size = _size_of(path)
             if size is None:
                 missing.append(name)
-            elif size != entry.size or sha256_of(path, advance) != entry.sha256:
+            elif size != entry.size or not _has_digest(path, entry.sha256, advance):
                 damaged.append(name)
         return Faults(tuple(missing), tuple(damaged))
 
@@ -126,19 +125,6 @@ class Manifest:
         """Another one as soon as a file is another."""
         lines = (f'{entry.sha256} {name}' for name, entry in sorted(self.files.items()))
         return hashlib.sha256('\n'.join(lines).encode()).hexdigest()[:16]
-
-
-def sha256_of(path: str | os.PathLike, advance: Callable[[int], None] = lambda count: None) -> str | None:
-    """SHA-256 of a file in hexadecimal; None where the disk cannot read it."""
-    digest = hashlib.sha256()
-    try:
-        with Path(path).open('rb') as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-                advance(len(block))
-    except OSError:
-        return None
-    return digest.hexdigest()
 
 
 def check_at_a_glance(folder: str | os.PathLike) -> None:
@@ -165,6 +151,13 @@ def check_at_a_glance(folder: str | os.PathLike) -> None:
                     found=f'not so: {root / (*faults.missing, *faults.damaged)[0]}',
                     remedy=f'python tools/prepare_data.py {path.name.partition(".")[0]} --root {root}',
                 )
+
+
+def _has_digest(path: Path, sha256: str, advance: Callable[[int], None]) -> bool:
+    try:
+        return sha256_of(path, advance) == sha256
+    except OSError:  # The disk cannot read it.
+        return False
 
 
 def _names_in(folder: Path) -> set[str]:

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from sdp_plugin.catalogue.manifests import Entry, Manifest, sha256_of
+from sdp_plugin.catalogue.manifests import Entry, Manifest
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import sha256_of
 
 _BLOCK = 1 << 20
 _FAULTS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError)
@@ -120,8 +121,13 @@ class Output:
             temporary.unlink(missing_ok=True)
 
     def add(self, name: str, path: Path) -> None:
-        """List the content of ``path`` as that of ``name``."""
-        self.manifest.files[name] = Entry(path.stat().st_size, sha256_of(path, self._advance) or '')
+        """List the content of ``path`` as that of ``name``.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        with _room(path):
+            self.manifest.files[name] = Entry(path.stat().st_size, sha256_of(path, self._advance))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_json_atomically
+from sdp_plugin.files import sole_use, write_json_atomically
 from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
 from sdp_plugin.prepare.digests import digests_of
@@ -68,7 +67,7 @@ def prepare(data_set: DataSet, root: Path, sources: Sources, board: Board) -> bo
         UserError: The terms were not agreed to, the disk is too small, files could not be had or are not what was
             published, or the content is not what the data card says.
     """
-    with _only_one(root):
+    with sole_use(root / STATE_FOLDER / 'lock', 'preparation', 'name another --root'):
         if data_set.is_by_hand(root) and not sources.replace:
             _look_at_what_is_by_hand(data_set, root, board)
             return False
@@ -308,24 +307,3 @@ class _Store:
     def _delete(self, file: Fetched) -> None:
         if file.path.parent == self.folder:
             file.path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Keep other preparations out of a root; the kernel lets go of the lock, however this process ends."""
-    state = root / STATE_FOLDER
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        file = (state / 'lock').open('w')
-    except OSError as error:
-        raise UserError(f'{state} cannot be written', found=error.strerror, remedy='name another --root') from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f'Another preparation is at work in {root}.', remedy='wait for it, or name another --root'
-            ) from None
-        except OSError:
-            pass  # This file system has no locks.
-        yield

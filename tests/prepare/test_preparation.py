@@ -305,7 +305,7 @@ def test_too_small_a_disk_is_noticed_before_anything_is_fetched(place, server, m
 
 def test_two_preparations_do_not_work_in_one_root(place):
     hold = (
-        'import fcntl, sys, time; file = open(sys.argv[1], "w"); fcntl.flock(file, fcntl.LOCK_EX); '
+        'import fcntl, sys, time; file = open(sys.argv[1], "w"); fcntl.lockf(file, fcntl.LOCK_EX); '
         'print("held", flush=True); time.sleep(60)'
     )
     lock = place.root / STATE_FOLDER / 'lock'
