@@ -16,6 +16,7 @@ from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import Manifest
 from sdp_plugin.catalogue.pcam import PCAM, PCam
 from sdp_plugin.errors import UserError
+from sdp_plugin.hdf5 import images_of, open_file, reading
 from sdp_plugin.prepare.archives import Output, gunzipped
 from sdp_plugin.prepare.data_set import DataSet, Part, next_manifest
 from sdp_plugin.progress import Board
@@ -77,8 +78,8 @@ def _split(root: Path, split: str) -> tuple[Path, np.ndarray]:
 
 def layout_of(path: Path) -> str:
     """How the patches of a file are stored, in words."""
-    with h5py.File(path, 'r') as file:
-        patches = file['x']
+    with open_file(path) as file:
+        patches = images_of(file, 'x')
         if patches.chunks is None:
             return 'contiguous'
         compression = f', {patches.compression}' if patches.compression else ''
@@ -116,10 +117,12 @@ def _digests(path: Path) -> Iterator[bytes]:
 
 
 def _batches(path: Path) -> Iterator[np.ndarray]:
-    with h5py.File(path, 'r') as file:
-        patches = file['x']
+    with open_file(path) as file:
+        patches = images_of(file, 'x')
         for start in range(0, len(patches), _BATCH):
-            yield np.ascontiguousarray(patches[start : start + _BATCH])
+            with reading(path, f', from image {start} on'):
+                batch = np.ascontiguousarray(patches[start : start + _BATCH])
+            yield batch
 
 
 def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
@@ -163,12 +166,13 @@ _WORDS = {'contiguous': 'contiguous', 'chunked': 'in chunks of 1'}
 
 
 def _copy(source: Path, target: Path, layout: str, advance: Callable[[int], None]) -> None:
-    with h5py.File(source, 'r') as old, h5py.File(target, 'w') as new:
-        patches = old['x']
+    with open_file(source) as old, h5py.File(target, 'w') as new:
+        patches = images_of(old, 'x')
         written = new.create_dataset('x', patches.shape, patches.dtype, **_LAYOUTS[layout])
-        for start in range(0, len(patches), _BATCH):
-            batch = patches[start : start + _BATCH]
-            written[start : start + _BATCH] = batch
+        start = 0
+        for batch in _batches(source):
+            written[start : start + len(batch)] = batch
+            start += len(batch)
             advance(batch.nbytes)
 
 
