@@ -1,5 +1,6 @@
 """Models and losses that the ``sdp_plugin`` scope adds to MMSegmentation and MMPretrain."""
 
+import sdp_plugin.openmmlab  # noqa: F401, before mmcv.cnn
 from sdp_plugin.models.backbones.atrous_resnet import AtrousResNet, AtrousResNeXt
 from sdp_plugin.models.backbones.segmentation_backbone import SegmentationBackbone
 from sdp_plugin.models.backbones.timm_backbone import TimmBackbone
