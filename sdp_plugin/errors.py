@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
 # How Python prints an OSError; with the worker's traceback before it, it is all that a DataLoader leaves of one.
@@ -54,6 +54,12 @@ class UserError(ValueError):
         if remedy:
             lines.append(f'  what to do: {remedy}')
         super().__init__('\n'.join(lines))
+
+
+def shortened(names: Sequence[str], shown: int = 6, separator: str = ', ') -> str:
+    """The first few of ``names``, and how many more there are."""
+    more = f' and {len(names) - shown} more' if len(names) > shown else ''
+    return separator.join(names[:shown]) + more
 
 
 def user_error_of(error: OSError | MemoryError) -> UserError:

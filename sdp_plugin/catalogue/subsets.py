@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 
 
 def hash_ranks(keys: Sequence[str], seed: int, purpose: str) -> np.ndarray:
@@ -203,7 +203,7 @@ def _check_distinct(keys: Sequence[str]) -> None:
     repeated = [key for key, count in Counter(keys).items() if count > 1]
     raise UserError(
         'Examples share a key, so that a draw would depend on their order.',
-        found=', '.join(repeated[:5]) + (f' and {len(repeated) - 5} more' if len(repeated) > 5 else ''),
+        found=shortened(repeated, 5),
         remedy='keep one file of each tile',
     )
 

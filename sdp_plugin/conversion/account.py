@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from sdp_plugin.conversion.carry_over import CarriedOver
-from sdp_plugin.conversion.convert import shortened
 from sdp_plugin.conversion.verify import GeometryChange, Verification
+from sdp_plugin.errors import shortened
 
 
 def table(carried: CarriedOver) -> str:

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from sdp_plugin.conversion.rules import Piece, Rule
-from sdp_plugin.errors import UserError
-
-_NAMES_SHOWN = 6
+from sdp_plugin.errors import UserError, shortened
 
 
 @dataclass(frozen=True)
@@ -154,9 +152,3 @@ def _raise_if_any(problems: Mapping[str, list[str]], pair: str) -> None:
             remedy='check that the checkpoint is complete and that its config (--config) is the one it was trained '
             'with, and that the target has the same architecture and depth',
         )
-
-
-def shortened(names: Sequence[str]) -> str:
-    """The first few of ``names`` and how many there are."""
-    shown = ', '.join(names[:_NAMES_SHOWN])
-    return shown if len(names) <= _NAMES_SHOWN else f'{shown}, ... ({len(names)} in all)'

@@ -14,10 +14,9 @@ from torch import nn
 
 from sdp_plugin.checkpoints.reading import load_checkpoint, state_dict_of
 from sdp_plugin.conversion.carry_over import carry_over
-from sdp_plugin.conversion.convert import shortened
 from sdp_plugin.conversion.layouts import recognised
 from sdp_plugin.conversion.source import TRUNK_PREFIX
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 
 
 def load_initialisation(model: nn.Module, path: str | os.PathLike) -> None:

@@ -14,12 +14,12 @@ from torch import Tensor
 from sdp_plugin.checkpoints.building import check_model_config
 from sdp_plugin.checkpoints.reading import config_of, load_checkpoint, state_dict_of
 from sdp_plugin.conversion.architectures import Statement, reservation, stated
-from sdp_plugin.conversion.convert import Record, shortened
+from sdp_plugin.conversion.convert import Record
 from sdp_plugin.conversion.key_map import Verdict
 from sdp_plugin.conversion.layouts import Layout, check_is_told_apart, recognised, unwrapped
 from sdp_plugin.conversion.rules import Drop
 from sdp_plugin.conversion.trunks import Trunk, trunk_from_config, trunk_of_model
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import sha256_of
 
 TRUNK_PREFIX = 'backbone.'

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sdp_plugin.conversion.convert import Conversion, convert, shortened
+from sdp_plugin.conversion.convert import Conversion, convert
 from sdp_plugin.conversion.key_map import KeyMap, Verdict, same
 from sdp_plugin.conversion.rules import DropZeros, Recompute, Rule, match
 from sdp_plugin.conversion.trunks import ADAPTER, Trunk, features
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 
 _SEED = 20220103
 _BATCH = 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from sdp_plugin.checkpoints.reading import config_of, load_checkpoint, parse_config_text
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 
 TRAINS = (
     'model',
@@ -72,11 +72,10 @@ def check_same_training(cfg: Config, checkpoint: str | Path) -> list[str]:
     allowed = [path for path in differences if any(fnmatchcase(path, pattern) for pattern in MAY_DIFFER)]
     refused = [line for path, line in differences.items() if path not in allowed]
     if refused:
-        more = [f'and {len(refused) - _SHOWN} more'] if len(refused) > _SHOWN else []
         raise UserError(
             'The training to go on with is another one than this config describes.',
             looked_for=f'the config that wrote {checkpoint}',
-            found='; '.join([*refused[:_SHOWN], *more]),
+            found=shortened(refused, _SHOWN, '; '),
             remedy='--resume with the options of before, or give another --work-dir to start anew',
         )
     return [f'Resumed with another value of {differences[path]}' for path in allowed]

@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sdp_plugin.errors import shortened
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.plan import Plan
@@ -353,4 +354,4 @@ def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
 
 def _titles(cell_ids: Sequence[str], plan: Plan) -> str:
     titles = [plan.trainings[cell_id].title for cell_id in cell_ids]
-    return '; '.join(titles[:4]) + (f' and {len(titles) - 4} more' if len(titles) > 4 else '')
+    return shortened(titles, 4, '; ')

@@ -63,7 +63,7 @@ def _inspect(root: Path, card: DataCard) -> list[str]:
         tumour = int(labels.sum())
         if abs(tumour / len(labels) - 0.5) > _IMBALANCE:
             raise UserError(f'{path}: the labels are out of balance.', looked_for='half tumour', found=f'{tumour:,}')
-        lines.append(f'{split}: {len(labels):,} patches, {tumour:,} of them tumour, {layout_of(path)}')
+        lines.append(f'{split}: {len(labels):,} patches, {tumour:,} of them tumour, {_stored(path)}')
     duplicates = root / DUPLICATES
     if duplicates.is_file():
         lines.append(duplicates.read_text(encoding='utf-8').splitlines()[1].removeprefix('# '))
@@ -76,7 +76,7 @@ def _split(root: Path, split: str) -> tuple[Path, np.ndarray]:
     return Path(tiles.sources[0]['h5_path']), tiles.labels
 
 
-def layout_of(path: Path) -> str:
+def _stored(path: Path) -> str:
     """How the patches of a file are stored, in words."""
     with open_file(path) as file:
         patches = images_of(file, 'x')
@@ -146,7 +146,7 @@ def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
         )
     for part in data_set.parts:
         name = f'{FOLDER}/camelyonpatch_level_2_split_{part.name}.h5'
-        if not part.name.endswith('_x') or layout_of(root / name).startswith(_WORDS[layout]):
+        if not part.name.endswith('_x') or _stored(root / name).startswith(_WORDS[layout]):
             continue
         path = data_set.manifest_path(root, part)
         manifest = Manifest.read(path)
@@ -159,7 +159,7 @@ def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
                 output.manifest.about = {**manifest.about, 'layout': layout}
                 output.manifest.write(next_manifest(path))
         os.replace(next_manifest(path), path)
-        board.say(f'pcam: {part.name}: stored {layout_of(root / name)}')
+        board.say(f'pcam: {part.name}: stored {_stored(root / name)}')
 
 
 _WORDS = {'contiguous': 'contiguous', 'chunked': 'in chunks of 1'}

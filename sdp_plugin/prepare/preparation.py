@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import sole_use, write_json_atomically
 from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
@@ -117,8 +117,7 @@ def _standings(data_set: DataSet, root: Path, board: Board) -> dict[str, Standin
 def _say_standing(data_set: DataSet, part: Part, standing: Standing, board: Board) -> None:
     for word, names in (('missing', standing.faults.missing), ('damaged', standing.faults.damaged)):
         if names:
-            more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-            board.say(f'{data_set.name}: {word}: {", ".join(names[:3])}{more}')
+            board.say(f'{data_set.name}: {word}: {shortened(names, 3)}')
     if standing.reason:
         board.say(f'{data_set.name}: {part.name}: {standing.reason}')
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from math import isqrt
 from pathlib import Path
@@ -16,17 +15,14 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from sdp_plugin.checkpoints.reading import SAFETENSORS, load_checkpoint, state_dict_of
-from sdp_plugin.errors import UserError
+from sdp_plugin.checkpoints.weight_files import read_weights
+from sdp_plugin.errors import UserError, shortened
+from sdp_plugin.models.backbones.tensor_names import described, origin_of, renamed
 from sdp_plugin.registry import MODELS
 
 POOLINGS = ('model', 'cls', 'mean', 'cls+mean')
 LAYOUTS = ('timm', 'transformers')
-INDEX_SUFFIX = '.index.json'
 BEFORE_BLOCKS = ('cls_token', 'reg_token', 'pos_embed', 'patch_embed', 'norm_pre')
-MAX_HEADER = 2**27
-"""Bytes of a safetensors file's header."""
-SINGLE_FILES = ('model.safetensors', 'pytorch_model.bin')
 LEFT_BEHIND = ('head.', 'head_dist.', 'fc.', 'classifier.', 'pooler.', 'mask_token', 'embeddings.mask_token')
 """Beginnings of the names of tensors that no feature depends on: heads of classes, and the mask of a training."""
 
@@ -153,7 +149,7 @@ class TimmBackbone(BaseModule):
         """
         tensors, left_behind = self._fitting(read_weights(path), path)
         if damaged := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-            raise UserError('Some weights are not finite.', found=f'{path}: {_shortened(damaged)}')
+            raise UserError('Some weights are not finite.', found=f'{path}: {shortened(damaged)}')
         with torch.no_grad():
             for name, tensor in self.trunk.state_dict().items():
                 tensor.copy_(tensors[name])
@@ -172,7 +168,7 @@ class TimmBackbone(BaseModule):
         own = self.trunk.state_dict()
         left_behind = tuple(name for name in given if name.startswith(LEFT_BEHIND) and name not in own)
         tensors = {name: tensor for name, tensor in given.items() if name not in left_behind}
-        found = layout_of(tensors)
+        found = origin_of(tensors)
         if self.layout == 'transformers' and found == 'transformers':
             tensors = dict(renamed(tensors, splits_position='reg_token' in own))
         tensors = _with_resampled_positions(tensors, self.trunk)
@@ -189,8 +185,8 @@ class TimmBackbone(BaseModule):
             raise UserError(
                 f'{path} is not a file of {self.name} as the config describes it.',
                 looked_for=f'{len(own)} tensors with the names of {self.layout}',
-                found='; '.join(f'{kind}: {_shortened(names)}' for kind, names in problems.items() if names)
-                + f'. The file looks like {_described(given, found)}',
+                found='; '.join(f'{kind}: {shortened(names)}' for kind, names in problems.items() if names)
+                + f'. The file looks like {described(given, found)}',
                 remedy='name the file of this model, or the card of the model that the file is of',
             )
         return tensors, left_behind
@@ -207,88 +203,6 @@ def check_file(path: str | Path, **settings: Any) -> None:
     with torch.device('meta'):
         backbone = TimmBackbone(**settings)
     backbone.check_weights(path)
-
-
-def read_weights(path: str | Path, device: str = 'cpu') -> dict[str, Tensor]:
-    """The tensors of a file, or of the parts that an index names.
-
-    Args:
-        path (str | Path): See :meth:`TimmBackbone.load_weights`.
-        device (str): ``'cpu'``; or ``'meta'`` for names and shapes alone, which reads no numbers. Defaults to
-            ``'cpu'``.
-
-    Raises:
-        UserError: A file is missing or cannot be read, or the parts are not those that the index names.
-    """
-    path, places = _opened(path)
-    if not places:
-        return _tensors_of(path, device)
-    tensors: dict[str, Tensor] = {}
-    for file in _parts(path, places):
-        of_part = _tensors_of(file, device)
-        promised = {name for name, part in places.items() if Path(part).name == file.name}
-        if promised != set(of_part):
-            raise UserError(
-                'A part of the weights holds other tensors than its index says.',
-                looked_for=f'{len(promised)} tensors in {file}',
-                found=_shortened(sorted(promised ^ set(of_part))),
-                remedy='get all parts and the index from one place',
-            )
-        tensors |= of_part
-    return tensors
-
-
-def files_of_weights(path: str | Path) -> list[Path]:
-    """The files that hold the tensors: one, or the parts that an index names.
-
-    Raises:
-        UserError: There is none, or the index cannot be read.
-    """
-    path, places = _opened(path)
-    return _parts(path, places) or [path]
-
-
-def _opened(path: str | Path) -> tuple[Path, dict[str, str]]:
-    """A file, and which part holds each tensor where it is an index."""
-    path = Path(path).expanduser()
-    if path.is_dir():
-        path = _file_in(path)
-    if not path.name.endswith(INDEX_SUFFIX):
-        return path, {}
-    try:
-        return path, {str(name): str(part) for name, part in json.loads(path.read_text())['weight_map'].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError('The index of the weights cannot be read.', found=f'{path}: {error!r}') from error
-
-
-def _parts(path: Path, places: Mapping[str, str]) -> list[Path]:
-    # Beside the index and nowhere else, whatever it says.
-    return [path.parent / name for name in sorted({Path(part).name for part in places.values()})]
-
-
-def _tensors_of(path: Path, device: str) -> dict[str, Tensor]:
-    if device != 'meta' or path.suffix != SAFETENSORS:
-        return state_dict_of(load_checkpoint(path, map_location=device))
-    try:
-        with open(path, 'rb') as file:
-            header = json.loads(file.read(min(int.from_bytes(file.read(8), 'little'), MAX_HEADER)))
-        return {
-            name: torch.empty(entry['shape'], device='meta') for name, entry in header.items() if name != '__metadata__'
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise UserError('The file of weights cannot be read.', looked_for=path, found=error) from error
-
-
-def _file_in(folder: Path) -> Path:
-    candidates = [*sorted(folder.glob(f'*{INDEX_SUFFIX}')), *(folder / name for name in SINGLE_FILES)]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        raise UserError(
-            'The folder holds no weights.',
-            looked_for=f'{folder}/*{INDEX_SUFFIX}, {" or ".join(SINGLE_FILES)}',
-            found=', '.join(sorted(path.name for path in folder.iterdir())[:8]) or 'nothing',
-        )
-    return found
 
 
 def _created(model: str, arguments: Mapping[str, Any]) -> nn.Module:
@@ -326,86 +240,6 @@ def _timm() -> ModuleType:
             found='not installed',
             remedy="pip install '.[timm]'",
         ) from error
-
-
-def _shortened(names: Sequence[str], shown: int = 6) -> str:
-    return ', '.join(names[:shown]) + (f', ... ({len(names)} in all)' if len(names) > shown else '')
-
-
-# --- Names of tensors --------------------------------------------------------------------------------------------
-
-SIGNS = {
-    'timm': 'blocks.0.attn.qkv.weight',
-    'transformers': 'encoder.layer.0.attention.attention.query.weight',
-    "DINO's training code, with teacher and student": 'teacher.backbone.cls_token',
-    'MMPretrain': 'backbone.layers.0.attn.qkv.weight',
-    'open_clip': 'visual.trunk.blocks.0.attn.qkv.weight',
-    "torchvision's or timm's ResNet": 'layer1.0.conv1.weight',
-}
-"""By layout, a tensor that its files have."""
-
-
-def layout_of(names: Mapping[str, Tensor]) -> str | None:
-    """Whose names the tensors have, as far as is known."""
-    return next((layout for layout, sign in SIGNS.items() if sign in names), None)
-
-
-def _described(tensors: Mapping[str, Tensor], layout: str | None) -> str:
-    """A file in words: its layout, depth and width."""
-    numbers = [int(found[1]) for name in tensors if (found := re.search(r'(?:blocks|layer|layers)\.(\d+)\.', name))]
-    widths = [tensor.shape[-1] for name, tensor in tensors.items() if name.endswith('cls_token')]
-    parts = [layout or f'nothing that is known ({_shortened(list(tensors), 3)})']
-    parts += [f'{max(numbers) + 1} blocks'] if numbers else []
-    parts += [f'width {widths[0]}'] if widths else []
-    return ', '.join(parts)
-
-
-RENAMED = (
-    (r'embeddings\.cls_token', 'cls_token'),
-    (r'embeddings\.register_tokens', 'reg_token'),
-    (r'embeddings\.position_embeddings', 'pos_embed'),
-    (r'embeddings\.patch_embeddings\.projection\.(\w+)', r'patch_embed.proj.\1'),
-    (r'encoder\.layer\.(\d+)\.(?:norm1|layernorm_before)\.(\w+)', r'blocks.\1.norm1.\2'),
-    (r'encoder\.layer\.(\d+)\.(?:norm2|layernorm_after)\.(\w+)', r'blocks.\1.norm2.\2'),
-    (r'encoder\.layer\.(\d+)\.attention\.attention\.(query|key|value)\.(\w+)', r'blocks.\1.attn.qkv.\3'),
-    (r'encoder\.layer\.(\d+)\.attention\.output\.dense\.(\w+)', r'blocks.\1.attn.proj.\2'),
-    (r'encoder\.layer\.(\d+)\.(?:mlp\.fc1|mlp\.weights_in|intermediate\.dense)\.(\w+)', r'blocks.\1.mlp.fc1.\2'),
-    (r'encoder\.layer\.(\d+)\.(?:mlp\.fc2|mlp\.weights_out|output\.dense)\.(\w+)', r'blocks.\1.mlp.fc2.\2'),
-    (r'encoder\.layer\.(\d+)\.layer_scale([12])\.lambda1', r'blocks.\1.ls\2.gamma'),
-    (r'layernorm\.(\w+)', r'norm.\1'),
-)
-"""Names of transformers' ViT and DINOv2 (with registers), and timm's. Both pack a SwiGLU's gate first."""
-
-
-def renamed(tensors: Mapping[str, Tensor], splits_position: bool) -> Iterator[tuple[str, Tensor]]:
-    """Tensors of transformers' ViT or DINOv2 under timm's names; what has none keeps its own.
-
-    Args:
-        tensors (Mapping[str, Tensor]): By the names of transformers, also behind ``vit.`` or ``dinov2.``.
-        splits_position (bool): Whether the model adds no position to its class token (``no_embed_class``), as timm's
-            with registers. That of the class token is then added to the token itself, which is the same sum.
-    """
-    named: dict[str, Tensor] = {}
-    packed: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        plain = re.sub(r'^(?:vit|dinov2|dinov2_with_registers|model)\.', '', name)
-        pattern, target = next(((p, t) for p, t in RENAMED if re.fullmatch(p, plain)), (None, None))
-        if pattern is None:
-            named[name] = tensor
-        elif '.qkv.' in target:
-            found = re.fullmatch(pattern, plain)
-            packed.setdefault(found.expand(target), {})[found[2]] = tensor
-        else:
-            named[re.sub(pattern, target, plain)] = tensor
-    for name, parts in packed.items():
-        if set(parts) == {'query', 'key', 'value'}:
-            named[name] = torch.cat([parts[part] for part in ('query', 'key', 'value')])
-        else:
-            named |= {f'{name} ({part})': tensor for part, tensor in parts.items()}
-    if splits_position and {'pos_embed', 'cls_token'} <= set(named):
-        named['cls_token'] = named['cls_token'] + named['pos_embed'][:, :1]
-        named['pos_embed'] = named['pos_embed'][:, 1:]
-    yield from named.items()
 
 
 def _with_resampled_positions(tensors: Mapping[str, Tensor], trunk: nn.Module) -> dict[str, Tensor]:

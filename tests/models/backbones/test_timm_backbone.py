@@ -10,8 +10,9 @@ import torch
 
 from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS, foundation_model
 from sdp_plugin.checkpoints.reading import save_checkpoint
+from sdp_plugin.checkpoints.weight_files import read_weights
 from sdp_plugin.errors import UserError
-from sdp_plugin.models.backbones.timm_backbone import TimmBackbone, check_file, read_weights
+from sdp_plugin.models.backbones.timm_backbone import TimmBackbone, check_file
 
 timm = pytest.importorskip('timm')
 transformers = pytest.importorskip('transformers')
