@@ -60,6 +60,11 @@ PLACE_ONLY: Mapping[str, str] = MappingProxyType(
 # Left out only where the data's fingerprint says what is there.
 DATA_PLACES = ('data_root', 'scribbles', '*_dataloader.dataset.data_root', '*_dataloader.dataset.data_prefix')
 
+# Of a data set's config, what says which of its images are trained and tested on, and not what they are; and what makes
+# one draw another.
+DIVISION = ('examples_per_class', 'num_folds', 'fold', 'fold_seed', 'group_by', 'group_pattern', 'seed')
+DRAW = ('fold', 'seed')
+
 # What computes, with the distributions that may provide it: the maintained forks', then upstream's.
 DISTRIBUTIONS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
@@ -161,3 +166,26 @@ def _without(values: Any, path: Sequence[str]) -> Any:
 
 def _matches(key: str, pattern: str) -> bool:
     return key == pattern or (pattern.startswith('*') and key.endswith(pattern[1:]))
+
+
+def loaders_without(cfg: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """The data sets of a config in their places, less some keys."""
+    loaders = {name: cfg.get(name) for name in ('train_dataloader', 'test_dataloader')}
+    return {
+        name: dict(dataset={key: value for key, value in loader['dataset'].items() if key not in keys})
+        for name, loader in loaders.items()
+        if loader
+    }
+
+
+def features_part(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a config decides on the features of its images."""
+    model = cfg.get('model') or {}
+    return dict(
+        model={part: model.get(part) for part in ('backbone', 'neck')},
+        batch_norm_images=cfg.get('batch_norm_images'),
+        data_preprocessor=model.get('data_preprocessor') or cfg.get('data_preprocessor'),
+        test_pipeline=((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('pipeline'),
+        test_cfg=cfg.get('test_cfg'),
+        **loaders_without(cfg, ('pipeline', *DIVISION)),
+    )

@@ -9,7 +9,6 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -20,7 +19,16 @@ from sdp_plugin.catalogue import inspection
 from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.config import check_known, check_metric, load_grid
-from sdp_plugin.grid.identity import cell_id, digest, file_digest, training_digest, versions
+from sdp_plugin.grid.identity import (
+    DRAW,
+    cell_id,
+    digest,
+    features_part,
+    file_digest,
+    loaders_without,
+    training_digest,
+    versions,
+)
 from sdp_plugin.grid.records import (
     FEATURE_FILE,
     FEATURES,
@@ -29,6 +37,7 @@ from sdp_plugin.grid.records import (
     PRETRAINING,
     PROBE,
     Cell,
+    Plan,
     trunk_at,
 )
 from sdp_plugin.settings import change_settings, load_config
@@ -37,59 +46,6 @@ from sdp_plugin.shipped import CONFIGS, config_path
 TRUNKS_SETTING = 'default_hooks.trunks.iterations'
 FEATURES_VERSION, PROBE_VERSION = 1, 1
 """Counted up when what computes features or probes gives other numbers than before."""
-
-# Of a data set's config, what says which of its images are trained and tested on, and not what they are; and what makes
-# one draw another.
-DIVISION = ('examples_per_class', 'num_folds', 'fold', 'fold_seed', 'group_by', 'group_pattern', 'seed')
-DRAW = ('fold', 'seed')
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All trainings of a grid.
-
-    Args:
-        grid (Mapping[str, Any]): The grid config, complete, as plain values.
-        cells (Sequence[Cell]): Pre-trainings first. Cells of two variants that are the same training have the same id
-            and are trained once.
-        images (Mapping[str, int]): By id, how many images its training sees, where that is known; for estimates of
-            the time.
-        absent (Sequence[str]): Folders of data that are not there. The ids are preliminary where there are any.
-        config (str): The file of the grid config.
-        options (Mapping[str, Any]): Its overrides, as ``--cfg-options`` parses them.
-    """
-
-    grid: Mapping[str, Any]
-    cells: Sequence[Cell]
-    images: Mapping[str, int] = field(default_factory=dict)
-    absent: Sequence[str] = ()
-    config: str = ''
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The grid's name."""
-        return self.grid['name']
-
-    @cached_property
-    def trainings(self) -> dict[str, Cell]:
-        """The different trainings by id, pre-trainings first."""
-        trainings: dict[str, Cell] = {}
-        for cell in self.cells:
-            trainings.setdefault(cell.id, cell)
-        return trainings
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as ``grid.json`` has them."""
-        return dict(
-            format=1,
-            name=self.name,
-            grid=dict(self.grid),
-            cells=[cell.to_dict() for cell in self.cells],
-            images=dict(self.images),
-            config=self.config,
-            options=dict(self.options),
-        )
 
 
 def plan_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> Plan:
@@ -287,9 +243,7 @@ class _Planner:
     def _features(self, variant_name: str, dataset_name: str, name: str, start: _Start) -> Cell:
         """The features of all images of a data set, which all sizes, draws and classifiers share."""
         drawn = self._drawn(variant_name, dataset_name, None, _draws(self.grid['datasets'][dataset_name])[0])
-        identity = digest(
-            [FEATURES, FEATURES_VERSION, self._digest(Config(_features_part(drawn.config))), start.digest]
-        )
+        identity = digest([FEATURES, FEATURES_VERSION, self._digest(Config(features_part(drawn.config))), start.digest])
         if identity not in self.features:
             title = _in_variant(variant_name, f'features of {dataset_name}')
             self.features[identity] = Cell(
@@ -315,7 +269,7 @@ class _Planner:
         by_fold = {draw.fold: self._drawn(variant_name, dataset_name, examples_per_class, draw) for draw in draws[::-1]}
         drawable = [draw for draw in draws if not by_fold[draw.fold].values['obstacle']]
         first = by_fold[drawable[0].fold if drawable else draws[0].fold]
-        division = _loaders_without(first.config, ('pipeline', *DRAW))
+        division = loaders_without(first.config, ('pipeline', *DRAW))
         values = dict(first.values) | dict(
             draws=tuple((draw.repeat, draw.fold, draw.seed) for draw in drawable or draws)
         )
@@ -450,29 +404,6 @@ def _datasets_of(cfg: Config) -> list[Mapping[str, Any]]:
     """What a config trains and tests on."""
     loaders = [cfg.get(f'{name}_dataloader') for name in ('train', 'test')]
     return [loader['dataset'] for loader in loaders if loader and 'dataset' in loader]
-
-
-def _loaders_without(cfg: Config, keys: Sequence[str]) -> dict[str, Any]:
-    """The data sets of a config in their places, less some keys."""
-    loaders = {name: cfg.get(name) for name in ('train_dataloader', 'test_dataloader')}
-    return {
-        name: dict(dataset={key: value for key, value in loader['dataset'].items() if key not in keys})
-        for name, loader in loaders.items()
-        if loader
-    }
-
-
-def _features_part(cfg: Config) -> dict[str, Any]:
-    """What of a config decides on the features of its images."""
-    model = cfg.get('model') or {}
-    return dict(
-        model={part: model.get(part) for part in ('backbone', 'neck')},
-        batch_norm_images=cfg.get('batch_norm_images'),
-        data_preprocessor=model.get('data_preprocessor') or cfg.get('data_preprocessor'),
-        test_pipeline=((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('pipeline'),
-        test_cfg=cfg.get('test_cfg'),
-        **_loaders_without(cfg, ('pipeline', *DIVISION)),
-    )
 
 
 def images_seen(cfg: Config) -> int | None:

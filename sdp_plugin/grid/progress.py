@@ -21,8 +21,7 @@ from rich.text import Text
 from sdp_plugin.errors import shortened
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE
-from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Cell, Result
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Cell, Plan, Result
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.progress import duration_text
 from sdp_plugin.step_progress import StepProgress, read_step_progress

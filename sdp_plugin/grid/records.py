@@ -6,8 +6,9 @@ features that need it; features are those of all images of a data set, which the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,51 @@ class Failure:
     traceback: str
     machine: dict[str, str]
     failed: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings of a grid.
+
+    Args:
+        grid (Mapping[str, Any]): The grid config, complete, as plain values.
+        cells (Sequence[Cell]): Pre-trainings first. Cells of two variants that are the same training have the same id
+            and are trained once.
+        images (Mapping[str, int]): By id, how many images its training sees, where that is known; for estimates of
+            the time.
+        absent (Sequence[str]): Folders of data that are not there. The ids are preliminary where there are any.
+        config (str): The file of the grid config.
+        options (Mapping[str, Any]): Its overrides, as ``--cfg-options`` parses them.
+    """
+
+    grid: Mapping[str, Any]
+    cells: Sequence[Cell]
+    images: Mapping[str, int] = field(default_factory=dict)
+    absent: Sequence[str] = ()
+    config: str = ''
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The grid's name."""
+        return self.grid['name']
+
+    @cached_property
+    def trainings(self) -> dict[str, Cell]:
+        """The different trainings by id, pre-trainings first."""
+        trainings: dict[str, Cell] = {}
+        for cell in self.cells:
+            trainings.setdefault(cell.id, cell)
+        return trainings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as ``grid.json`` has them."""
+        return dict(
+            format=1,
+            name=self.name,
+            grid=dict(self.grid),
+            cells=[cell.to_dict() for cell in self.cells],
+            images=dict(self.images),
+            config=self.config,
+            options=dict(self.options),
+        )

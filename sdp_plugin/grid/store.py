@@ -39,8 +39,7 @@ from sdp_plugin.files import atomic_path, read_regular_file, write_text_atomical
 from sdp_plugin.grid import leases
 from sdp_plugin.grid.identity import versions
 from sdp_plugin.grid.leases import Claim, Owner, create_exclusively
-from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Result
+from sdp_plugin.grid.records import PRETRAINING, Cell, Failure, Outcome, Plan, Result
 from sdp_plugin.hardware import cores, processor
 
 FORMAT = 1

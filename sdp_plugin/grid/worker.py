@@ -22,8 +22,7 @@ from pathlib import Path
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE, Claim, Superseded, check_lease, claim, heartbeat, this_process
-from sdp_plugin.grid.plan import Plan
-from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, Cell, Outcome, Task
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, Cell, Outcome, Plan, Task
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between two looks at the grid while all that is left waits for other workers."""

@@ -371,8 +371,7 @@ def _parse_plan(path: Path) -> object:
 
 
 def _plans() -> list[bytes]:
-    from sdp_plugin.grid.plan import Plan
-    from sdp_plugin.grid.records import Cell
+    from sdp_plugin.grid.records import Cell, Plan
 
     cell = Cell('cell', 'probe', 'a title', 'config.py', {'lr': 0.1}, method='k-NN', draws=((0, None, 1),))
     grid = dict(name='a', metric='accuracy/top1', together=1, keep_checkpoints=False, work='a:b', comparisons=[])

@@ -15,7 +15,7 @@ VERSIONS = {'torch': '2.13.0', 'numpy': '2.4.6'}
 
 @pytest.fixture(scope='module')
 def config() -> dict:
-    from sdp_plugin.grid.plan import config_path
+    from sdp_plugin.shipped import config_path
 
     return load_config(config_path(CONFIG)).to_dict()
 

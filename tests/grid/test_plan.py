@@ -19,9 +19,10 @@ from toy_grid import FINETUNE, GRID, NUM_TRAININGS, PRETRAIN
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import plan as planning
-from sdp_plugin.grid.plan import CONFIGS, Plan, command_of, config_path, plan_grid
-from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE
+from sdp_plugin.grid.plan import command_of, plan_grid
+from sdp_plugin.grid.records import FINETUNING, PRETRAINING, PROBE, Plan
 from sdp_plugin.settings import load_config
+from sdp_plugin.shipped import CONFIGS, config_path
 
 GRID_CONFIGS = CONFIGS / 'grids'
 SHIPPED = sorted(path.stem for path in GRID_CONFIGS.glob('*.py'))

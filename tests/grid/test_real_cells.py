@@ -16,8 +16,8 @@ import pytest
 
 from sdp_plugin.grid import store
 from sdp_plugin.grid.config import GIVEN
-from sdp_plugin.grid.plan import Plan, plan_grid
-from sdp_plugin.grid.records import PRETRAINING
+from sdp_plugin.grid.plan import plan_grid
+from sdp_plugin.grid.records import PRETRAINING, Plan
 from sdp_plugin.grid.train_cells import LOG_FILE
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdp_plugin.grid import store
-from sdp_plugin.grid.plan import Plan, plan_grid
+from sdp_plugin.grid.plan import plan_grid
+from sdp_plugin.grid.records import Plan
 from sdp_plugin.grid.worker import Worker
 
 HERE = Path(__file__).parent

@@ -16,9 +16,10 @@ from sdp_plugin.checkpoints.reading import save_checkpoint
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import store
 from sdp_plugin.grid.config import GIVEN
-from sdp_plugin.grid.plan import CONFIGS, plan_grid
+from sdp_plugin.grid.plan import plan_grid
 from sdp_plugin.grid.records import FEATURES
 from sdp_plugin.grid.worker import Worker
+from sdp_plugin.shipped import CONFIGS
 
 timm = pytest.importorskip('timm')
 

@@ -16,8 +16,8 @@ from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import store
 from sdp_plugin.grid.config import GIVEN
-from sdp_plugin.grid.plan import Plan, plan_grid
-from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE
+from sdp_plugin.grid.plan import plan_grid
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Plan
 from sdp_plugin.grid.worker import Worker
 from sdp_plugin.probes.cells import run_probes
 from sdp_plugin.probes.features import compute_features
