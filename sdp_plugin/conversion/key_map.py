@@ -50,11 +50,7 @@ def weights_only(note: str) -> Verdict:
     return Verdict('weights only', None, note)
 
 
-def _nothing(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {}
-
-
-def _no_stages(source: Trunk) -> dict[str, Any]:
+def _nothing(_: object) -> dict[str, Any]:
     return {}
 
 
@@ -93,7 +89,7 @@ class KeyMap:
     source_geometry: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Any] = field(default_factory=dict)
     ignored_settings: tuple[str, ...] = ()
-    stages: Callable[[Trunk], dict[str, Any]] = _no_stages
+    stages: Callable[[Trunk], dict[str, Any]] = _nothing
     target_stages: Mapping[str, Any] = field(default_factory=dict)
     position_tables: tuple[PositionTable, ...] = ()
     input_size: int | None = 64

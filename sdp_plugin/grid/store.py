@@ -133,7 +133,7 @@ def write_plan(work_dir: Path, plan: Plan) -> None:
     """
     path = work_dir / PLAN
     if path.is_file():
-        name = _load_json(path).get('name')
+        name = from_json(_content(path)).get('name')
         if name != plan.name:
             raise UserError(
                 'The work directory holds another grid.',
@@ -420,10 +420,6 @@ def _record(kind: type, path: Path) -> Any:
 @cache
 def _parser(kind: type) -> TypeAdapter:
     return TypeAdapter(kind)
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    return from_json(_content(path))
 
 
 def _content(path: Path) -> bytes:
