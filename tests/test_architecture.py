@@ -23,13 +23,13 @@ FLOORS = (
     ('scribbles',),
     ('shipped',),
     ('settings', 'step_progress', 'checkpoints', 'image_files'),
-    ('registry', 'transfer', 'hardware', 'files', 'progress', 'records', 'hdf5', 'command_line', 'openmmlab'),
+    ('registry', 'transfer', 'hardware', 'files', 'bars', 'records', 'hdf5', 'command_line', 'openmmlab'),
     ('errors',),
     ('__init__',),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Rooms that a plan, a report or a conversion of scribbles reads without waiting for torch.
-WITHOUT_TORCH = ('catalogue', 'scribbles', 'statistics', 'report', 'errors', 'files', 'progress', 'image_files', 'hdf5')
+WITHOUT_TORCH = ('catalogue', 'scribbles', 'statistics', 'report', 'errors', 'files', 'bars', 'image_files', 'hdf5')
 
 
 def room_of(module: str) -> str:

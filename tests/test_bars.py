@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from sdp_plugin import progress
-from sdp_plugin.progress import Bar, Board, duration_text, over
+from sdp_plugin import bars
+from sdp_plugin.bars import Bar, Board, duration_text, over
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_durations_as_people_say_them(seconds, text):
 def clock(monkeypatch):
     """Goes on four seconds at each look."""
     times = iter(range(0, 1000, 4))
-    monkeypatch.setattr(progress.time, 'monotonic', lambda: next(times))
+    monkeypatch.setattr(bars.time, 'monotonic', lambda: next(times))
 
 
 def test_a_log_gets_a_line_every_so_often(clock, capsys):

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from sdp_plugin.apis.predict import Classifier
+from sdp_plugin.bars import over
 from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES, is_tile
 from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path
 from sdp_plugin.hdf5 import images_of, open_file
-from sdp_plugin.progress import over
 from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
 
 HDF5_SUFFIXES = ('.h5', '.hdf5')

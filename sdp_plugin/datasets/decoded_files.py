@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sdp_plugin.bars import Bar
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder
 from sdp_plugin.hardware import available_memory, cores, readable_size
-from sdp_plugin.progress import Bar
 
 # An interrupted pass goes on after the last complete file of so many images.
 _IMAGES_A_FILE = 500

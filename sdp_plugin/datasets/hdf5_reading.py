@@ -22,12 +22,12 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from sdp_plugin.bars import Bar
 from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
 from sdp_plugin.datasets.hdf5_layout import layout_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.hardware import available_memory, readable_size
 from sdp_plugin.hdf5 import images_of, open_file, reading
-from sdp_plugin.progress import Bar
 
 Store = Literal['memory', 'file']
 Indices = Sequence[int] | np.ndarray

@@ -18,12 +18,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from sdp_plugin.bars import duration_text
 from sdp_plugin.errors import shortened
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, PROBE, Cell, Plan, Result
 from sdp_plugin.grid.store import GridRecord
-from sdp_plugin.progress import duration_text
 from sdp_plugin.step_progress import StepProgress, read_step_progress
 
 NOUNS = {PRETRAINING: 'pre-training{}', FINETUNING: 'fine-tuning{}', FEATURES: 'feature set{}', PROBE: 'probe{}'}

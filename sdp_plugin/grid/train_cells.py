@@ -27,7 +27,7 @@ from sdp_plugin.apis.train import build_runner, latest_checkpoint, run_test, run
 from sdp_plugin.conversion.carry_over import carry_over, write
 from sdp_plugin.datasets.samples import digest_of_keys, id_of
 from sdp_plugin.engine.hooks.periodic_test import metrics_along
-from sdp_plugin.engine.hooks.progress import StepProgressHook
+from sdp_plugin.engine.hooks.step_progress import StepProgressHook
 from sdp_plugin.engine.hooks.trunks import kept_trunks
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
 from sdp_plugin.engine.in_memory.turns import in_company

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.manifests import Manifest
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.data_set import (
@@ -17,7 +18,6 @@ from sdp_plugin.prepare.data_set import (
     DataSet,
     standing_of,
 )
-from sdp_plugin.progress import Board
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.cards import DataCard
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import Manifest
@@ -19,7 +20,6 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.hdf5 import images_of, open_file, reading
 from sdp_plugin.prepare.archives import Output, gunzipped
 from sdp_plugin.prepare.data_set import DataSet, Part, next_manifest
-from sdp_plugin.progress import Board
 
 FOLDER = 'pcam'
 DUPLICATES = f'{FOLDER}/duplicates.txt'

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.errors import UserError, shortened
@@ -20,7 +21,6 @@ from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
 from sdp_plugin.prepare.digests import digests_of
 from sdp_plugin.prepare.transport import Patience, Transport
-from sdp_plugin.progress import Board
 
 # So that a disk is not filled to its last byte.
 _RESERVE = 200_000_000

@@ -19,10 +19,10 @@ import requests
 import urllib3
 
 from sdp_plugin import __version__
+from sdp_plugin.bars import Bar
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.digests import Digests, digests_of
-from sdp_plugin.progress import Bar
 
 _BLOCK = 1 << 16
 # Responses after which the same request may succeed: a timeout, too many requests, a server out of order.

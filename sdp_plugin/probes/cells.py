@@ -18,8 +18,9 @@ from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError
 from sdp_plugin.evaluation import AUROC, BalancedAccuracy
+from sdp_plugin.probes.all_images import test_key
 from sdp_plugin.probes.classifiers import Probed, classify
-from sdp_plugin.probes.features import load_features, test_key
+from sdp_plugin.probes.features import load_features
 
 Draw = tuple[int, int | None, int]
 """Repeat, fold and seed."""

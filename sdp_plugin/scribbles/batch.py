@@ -12,9 +12,9 @@ from pathlib import Path
 
 import cv2
 
+from sdp_plugin.bars import over
 from sdp_plugin.errors import UserError, user_error_of
 from sdp_plugin.files import is_hidden
-from sdp_plugin.progress import over
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from sdp_plugin.bars import over
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path, write_text_atomically
-from sdp_plugin.progress import over
 from sdp_plugin.scribbles.tile_places import TilePlace, read_tile_places, write_tile_places
 from sdp_plugin.slides.geojson import read_geometries, shapely_library
 from sdp_plugin.slides.inference import read_tile

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sdp_plugin.bars import Board, over
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically
-from sdp_plugin.progress import Board, over
 from sdp_plugin.slides.classes import SlideClasses
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines

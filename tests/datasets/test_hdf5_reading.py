@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sdp_plugin import progress
+from sdp_plugin import bars
 from sdp_plugin.datasets import cache_files, hdf5_reading
 from sdp_plugin.datasets.hdf5_reading import open_images, read_images
 from sdp_plugin.errors import UserError
@@ -313,7 +313,7 @@ def test_the_place_for_decoded_images_is_known(written):
 
 
 def test_long_passes_tell_how_far_they_are(written, monkeypatch, nothing_is_small):
-    monkeypatch.setattr(progress, 'SECONDS_BETWEEN_LINES', 0)
+    monkeypatch.setattr(bars, 'SECONDS_BETWEEN_LINES', 0)
     said = []
     reader = open_images(written('gzip, chunks of eight'), report=said.append)
     reader.prepare()

@@ -24,6 +24,7 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
+from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.cards import DataCard
 from sdp_plugin.catalogue.crc import CLASS_FOLDERS, CRC
 from sdp_plugin.catalogue.downloads import Download
@@ -39,7 +40,6 @@ from sdp_plugin.prepare.scribblesup_recipe import scribblesup
 from sdp_plugin.prepare.tiles_recipe import crc, nct_crc
 from sdp_plugin.prepare.transport import Patience
 from sdp_plugin.prepare.voc_recipe import voc
-from sdp_plugin.progress import Board
 from sdp_plugin.scribbles.formats.scribblesup import scribblesup_text
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 

@@ -31,6 +31,7 @@ from small_published import (
     served,
 )
 
+from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.crc import KatherTiles
 from sdp_plugin.catalogue.inspection import collection_of
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
@@ -42,7 +43,6 @@ from sdp_plugin.prepare.check import as_text, check
 from sdp_plugin.prepare.clicks_recipe import clicks
 from sdp_plugin.prepare.pcam_recipe import LAYOUTS, rewrite
 from sdp_plugin.prepare.preparation import Sources, prepare
-from sdp_plugin.progress import Board
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.settings import load_config

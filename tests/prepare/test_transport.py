@@ -14,10 +14,10 @@ import pytest
 from faulty_server import PAGE, faulty_server
 from rich.console import Console
 
+from sdp_plugin.bars import Bar, Board
 from sdp_plugin.catalogue.downloads import Download
 from sdp_plugin.errors import UserError
 from sdp_plugin.prepare.transport import Interrupted, Patience, Transport
-from sdp_plugin.progress import Bar, Board
 
 DATA = random.Random(0).randbytes(1_000_003)
 NAME = 'data.zip'

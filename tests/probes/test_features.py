@@ -10,8 +10,11 @@ import torch
 
 from sdp_plugin.apis.train import build_runner, run_training
 from sdp_plugin.errors import UserError
+from sdp_plugin.probes import all_images as images_module
 from sdp_plugin.probes import features as module
-from sdp_plugin.probes.features import FrozenNetwork, all_images, compute_features, load_features
+from sdp_plugin.probes.all_images import all_images
+from sdp_plugin.probes.features import compute_features, load_features
+from sdp_plugin.probes.frozen_network import FrozenNetwork
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
 CRC = 'finetune/resnet34_1xb32-200e_crc.py'
@@ -60,7 +63,7 @@ def test_a_killed_pass_goes_on_where_it_was(small_config, tmp_path, monkeypatch)
     cfg = small_config(PCAM)
     undisturbed = compute_features(cfg, None, tmp_path / 'undisturbed', quiet)
     monkeypatch.setattr(module, 'CHUNK', 5)
-    monkeypatch.setattr(module, 'BATCH', 5)
+    monkeypatch.setattr(images_module, 'BATCH', 5)
     done = []
     whole = FrozenNetwork.features_of
 

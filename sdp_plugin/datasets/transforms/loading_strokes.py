@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sdp_plugin.bars import Bar
 from sdp_plugin.datasets.transforms.loading_scribbles import LoadScribbles
-from sdp_plugin.progress import Bar
 from sdp_plugin.registry import TRANSFORMS
 from sdp_plugin.scribbles.formats.scribblesup import read_scribblesup
 from sdp_plugin.scribbles.rasterise import Segments, rasterise_window, segments_of, without_idle_points
