@@ -21,6 +21,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from sdp_plugin.bars import Board
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.prepare.check import as_text, check
@@ -28,7 +29,6 @@ from sdp_plugin.prepare.data_set import ABSENT, DAMAGED, INCOMPLETE, DataSet
 from sdp_plugin.prepare.pcam_recipe import LAYOUTS, rewrite
 from sdp_plugin.prepare.preparation import Sources, prepare
 from sdp_plugin.prepare.table import ALL, DATA_SETS
-from sdp_plugin.progress import Board
 
 
 def parse_args() -> argparse.Namespace:

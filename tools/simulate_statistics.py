@@ -15,10 +15,10 @@ import argparse
 import sys
 from functools import partial
 
+from sdp_plugin.bars import over
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
-from sdp_plugin.progress import over
 from sdp_plugin.statistics.simulation.tables import TABLES
 
 

@@ -22,11 +22,11 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop
 
+from sdp_plugin.bars import over
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
-from sdp_plugin.progress import over
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
