@@ -188,9 +188,9 @@ def read_regular_file(path: str | os.PathLike, most: int) -> bytes:
         return file.read(most)
 
 
-def write_json_atomically(path: str | os.PathLike, value: Any, indent: int | None = 2) -> None:
+def write_json_atomically(path: str | os.PathLike, value: Any) -> None:
     """Write JSON to ``path``, all of it or nothing. A number that is none becomes ``null``: JSON knows no NaN."""
-    text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomically(path, text + '\n')
 
 

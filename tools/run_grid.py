@@ -24,11 +24,11 @@ from pathlib import Path
 
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.errors import exits_on_user_error
+from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.launch import RunOptions, run_grid
 from sdp_plugin.grid.launchers.on_ray import RayOptions
 from sdp_plugin.grid.leases import LEASE
 from sdp_plugin.grid.plan import plan_grid
-from sdp_plugin.grid.progress import describe
 from sdp_plugin.grid.store import read_cells
 from sdp_plugin.grid.worker import Shard
 from sdp_plugin.settings import OptionsAction

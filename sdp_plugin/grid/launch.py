@@ -7,12 +7,13 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid import store
+from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.launchers.in_process import run_in_process
 from sdp_plugin.grid.launchers.on_ray import RayOptions, run_on_ray
 from sdp_plugin.grid.launchers.processes import run_processes, visible_gpus
 from sdp_plugin.grid.leases import LEASE, check_lease
 from sdp_plugin.grid.plan import command_of
-from sdp_plugin.grid.progress import Progress, describe, left
+from sdp_plugin.grid.progress import Progress, left
 from sdp_plugin.grid.records import Plan
 from sdp_plugin.grid.worker import Shard, Stopped, Worker, stops_on_signals
 

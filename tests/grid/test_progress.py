@@ -13,12 +13,12 @@ from toy_grid import GRID, NUM_TRAININGS
 from sdp_plugin.grid import leases as claims
 from sdp_plugin.grid import plan as planning
 from sdp_plugin.grid import store
+from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.progress import (
     LONGEST_SILENCE,
     Estimate,
     Progress,
     accuracy_lines,
-    describe,
     estimate,
     left,
     running_lines,
