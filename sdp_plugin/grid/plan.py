@@ -338,7 +338,8 @@ class _Start:
 def _foundation_model(name: str, path: Path) -> _Start:
     """A foundation model from a file that is one of it."""
     # Only here, as it imports torch.
-    from sdp_plugin.models.backbones.timm_backbone import check_file, files_of_weights
+    from sdp_plugin.checkpoints.weight_files import files_of_weights
+    from sdp_plugin.models.backbones.timm_backbone import check_file
 
     settings = foundation_model(name).settings()
     backbone = {key: value for key, value in settings['model.backbone'].items() if key not in ('type', '_delete_')}
