@@ -46,7 +46,8 @@ initialisations = {
         for iteration in (500,)
     },
     **{
-        f'{name}, lr x 6.7': dict(pretraining=f'{pretraining}, lr x 6.7', batch_norm_images=512, **_probe)
+        f'{name}, lr x 6.7{suffix}': dict(pretraining=f'{pretraining}, lr x 6.7', batch_norm_images=images, **_probe)
+        for suffix, images in (('', 0), (', batch norm of the target', 512))
         for name, pretraining in (('Classification', 'classes'), ('Full segmentation', 'masks'))
     },
     **{

@@ -36,6 +36,7 @@ NUMBERS, PAGE, PICTURE = 'evidence.json', 'README.md', 'evidence.png'
 BLOCK = re.compile(r'(<!-- (?P<name>[a-z-]+): begin -->\n).*?(<!-- (?P=name): end -->)', re.DOTALL)
 ARMS = ('Random', 'Classification', 'Full segmentation', 'Scribble segmentation', 'Click segmentation')
 ANEW = ', batch norm of the target'
+RATE = ', lr x 6.7'
 PROBE = 'logistic regression'
 LOSS_POINTS = 60
 COLOURS = dict(zip(ARMS, ('0.45', 'tab:blue', 'tab:green', 'tab:red', 'tab:orange'), strict=True))
@@ -233,11 +234,18 @@ def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
     return {plain + ANEW: f'{plain}, as above'} | {name: name for name in changes}
 
 
+def _rate_names(numbers: Mapping[str, Any]) -> dict[str, str]:
+    names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
+    fast = [name for name in names if RATE in name]
+    return {each: each for name in fast for each in (name.replace(RATE, ''), name)}
+
+
 TABLES = {
     'pre-trainings': _pretraining_rows,
     'probes': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, PROBE),
     'batch-norm': lambda numbers: _accuracies(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
     'along': lambda numbers: _accuracies(numbers, _along_names(numbers), PROBE),
+    'learning-rate': lambda numbers: _accuracies(numbers, _rate_names(numbers), PROBE),
     'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
     'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
     'comparisons': _comparison_rows,

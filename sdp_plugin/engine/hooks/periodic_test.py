@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from sdp_plugin.engine.randomness import in_test_mode, randomness_kept
 from sdp_plugin.registry import HOOKS
 
-_KEY = 'tests_along'
+_KEY = 'metrics_along'  # none that begins with 'test', which MMEngine would print with the test's metrics
 
 
 @HOOKS.register_module()
