@@ -1,7 +1,8 @@
 # The whole method with a ResNet-18, small enough for two cores and some nights: do labels that say where beat those
 # that do not, are scribbles as good as masks, where do clicks stand, and does longer pre-training help? With a learning
 # rate whose product with the iterations is the paper's (2.5e-4 x 40,000), the loss of a segmentor begins at ten times
-# that of a guess, and its trunk is worse than random; it is a variant here. The rate was chosen by that loss alone.
+# that of a guess, and its trunk is worse than random; it is a variant here. The rate was chosen by the loss of two runs
+# of 300 iterations on masks, with 1e-3 and 2.5e-3.
 name = 'evidence'
 pretrain_options = dict(
     data_root='data/VOCdevkit/VOC2012', crop_size=97, batch_size=10, num_workers=0, max_iters=1500, lr=1e-3,
