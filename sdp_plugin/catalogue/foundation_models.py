@@ -36,11 +36,13 @@ class FoundationModel:
         normalisation (tuple[tuple[float, ...], tuple[float, ...]]): Mean and standard deviation.
         source (str): Where the weights are got, a repository on Hugging Face or an address.
         licence (str): As the source states it; read it there before use.
-        trained_on (str): The slides of its pre-training.
+        trained_on (str): The slides of its pre-training, as ``described`` says.
         layout (str): Whose names the tensors of the file have: ``'timm'``, or ``'transformers'``.
         pooling (str): ``'cls'``, ``'mean'`` (of the patches) or ``'cls+mean'``, as its authors recommend.
         input_size (int): Height and width in pixels.
         overlaps (tuple[str, ...]): Data sets of ours of which it may have seen slides; ``()`` where none is known.
+        described (str): Where its authors say what is said here: the paper, beside the page of ``source``; ``''`` where
+            that page is all there is.
         refused (str): Why it cannot be used here, ``''`` if it can.
     """
 
@@ -56,6 +58,7 @@ class FoundationModel:
     pooling: str = 'cls'
     input_size: int = 224
     overlaps: tuple[str, ...] = ()
+    described: str = ''
     refused: str = ''
 
     def settings(self) -> dict[str, Any]:
@@ -85,8 +88,9 @@ def _kaiko(title: str, model: str, width: int) -> FoundationModel:
         width,
         normalisation=HALF,
         source=f'1aurent/{model}.kaiko_ai_towards_large_pathology_fms',
-        licence='see the source',
+        licence="kaiko's non-commercial licence",
         trained_on=TCGA,
+        described='arXiv 2404.15217',
     )
 
 
@@ -98,8 +102,9 @@ def _lunit(patch: int) -> FoundationModel:
         384,
         normalisation=LUNIT,
         source=f'1aurent/{model}.lunit_dino',
-        licence='non-commercial; see the source',
+        licence="Lunit's non-commercial licence",
         trained_on=f'{TCGA} and TULIP (in house)',
+        described='arXiv 2212.04690',
     )
 
 
@@ -112,7 +117,7 @@ def _optimus(number: int, licence: str) -> FoundationModel:
         OPTIMUS,
         f'bioptimus/H-optimus-{number}',
         licence,
-        'proprietary slides',
+        f'{"over 500,000" if number == 0 else "over 1,000,000"} proprietary slides',
     )
 
 
@@ -127,6 +132,7 @@ def _hibou(size: str, model: str, width: int, mlp_width: int) -> FoundationModel
         'Apache-2.0',
         'proprietary slides',
         layout='transformers',
+        described='arXiv 2406.05074',
     )
 
 
@@ -147,6 +153,7 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             source='MahmoodLab/UNI',
             licence='CC BY-NC-ND 4.0',
             trained_on='slides of Mass General Brigham, and GTEx',
+            described='doi 10.1038/s41591-024-02857-3',
         ),
         'uni2-h': FoundationModel(
             'UNI2-h',
@@ -174,6 +181,7 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             source='paige-ai/Virchow',
             licence='Apache-2.0',
             trained_on='slides of Memorial Sloan Kettering Cancer Center',
+            described='doi 10.1038/s41591-024-03141-0',
             pooling='cls+mean',
         ),
         'virchow2': FoundationModel(
@@ -184,6 +192,7 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             source='paige-ai/Virchow2',
             licence='CC BY-NC-ND 4.0',
             trained_on='slides of Memorial Sloan Kettering Cancer Center and of other institutions worldwide',
+            described='arXiv 2408.00738',
             pooling='cls+mean',
         ),
         'h-optimus-0': _optimus(0, 'Apache-2.0'),
@@ -194,8 +203,9 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             1536,
             dict(img_size=224, patch_size=16, mlp_ratio=5.33334),
             source='prov-gigapath/prov-gigapath',
-            licence='see the source',
+            licence='Apache-2.0 with conditions, see the source',
             trained_on='slides of Providence',
+            described='doi 10.1038/s41586-024-07441-w',
         ),
         'phikon': FoundationModel(
             'Phikon',
@@ -204,6 +214,7 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             source='owkin/phikon',
             licence="Owkin's non-commercial licence",
             trained_on=TCGA,
+            described='doi 10.1101/2023.07.21.23292757',
             layout='transformers',
         ),
         'phikon-v2': FoundationModel(
@@ -213,7 +224,9 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             dict(init_values=1e-5),
             source='owkin/phikon-v2',
             licence="Owkin's non-commercial licence",
-            trained_on='public collections of slides, TCGA, CPTAC and GTEx among them',
+            trained_on='over 100 public collections of slides, TCGA, CPTAC and GTEx among them; which others, its page '
+            'does not say',
+            described='arXiv 2409.09173',
             layout='transformers',
             overlaps=('PCam',),
         ),
@@ -230,6 +243,7 @@ FOUNDATION_MODELS: Mapping[str, FoundationModel] = MappingProxyType(
             TCGA,
             layout='transformers',
             pooling='cls+mean',
+            described='arXiv 2504.05186',
         ),
         'midnight-92k': FoundationModel(
             'Midnight-92k', refused='its weights are not public; midnight is the one that is'

@@ -66,6 +66,7 @@ class Initialisation(_Part):
     iteration: PositiveInt | None = None
     checkpoint: str | None = None
     card: str | None = None
+    frozen: bool = False
     batch_norm_images: NonNegativeInt = 0
     kinds: list[Literal[FINETUNING, PROBE]] = [FINETUNING, PROBE]
 
@@ -233,6 +234,12 @@ def _check_names(grid: Mapping[str, Any], path: Path) -> None:
             raise UserError(f'The initialisation {name!r} names both a pre-training and a checkpoint.')
         if part['card'] is not None:
             _check_card(name, part)
+        elif part['frozen']:
+            raise UserError(
+                f'The initialisation {name!r} is frozen, but has no card.',
+                remedy="freeze a ResNet by finetune_options={'model.backbone.frozen_stages': 4, "
+                "'model.backbone.norm_eval': True}, as configs/grids/protocol.py does",
+            )
         if part['iteration'] is not None and part['pretraining'] is None:
             raise UserError(f'The initialisation {name!r} has an iteration, but no pre-training.')
     for name, part in datasets.items():

@@ -137,11 +137,18 @@ class _Planner:
         """What the initialisations of a variant begin with that are for cells of this kind."""
         names = self.grid['variants'][variant_name]['initialisations'] or self.grid['initialisations']
         wanted = [name for name in names if kind in self.grid['initialisations'][name]['kinds']]
-        return {name: self._start(name, variant_name) for name in wanted}
+        return {name: self._start(name, variant_name, kind) for name in wanted}
 
-    def _start(self, name: str, variant_name: str) -> _Start:
+    def _start(self, name: str, variant_name: str, kind: str) -> _Start:
         """What an initialisation begins with, with the pre-training that it needs among the cells."""
-        start, count = self._weights(name, variant_name), self.grid['initialisations'][name]['batch_norm_images']
+        start, part = self._weights(name, variant_name), self.grid['initialisations'][name]
+        if part['frozen'] and kind == FINETUNING:
+            # A probe's network is frozen anyhow.
+            backbone = start.options['model.backbone'] | dict(frozen=True)
+            start = replace(
+                start, digest=f'{start.digest}, frozen', options=start.options | {'model.backbone': backbone}
+            )
+        count = part['batch_norm_images']
         if not count:
             return start
         options = {**start.options, 'batch_norm_images': count}

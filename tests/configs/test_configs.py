@@ -14,18 +14,20 @@ from mmengine.optim import ExponentialLR, PolyLR, build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
+from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS
 from sdp_plugin.catalogue.inspection import collection_of
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 FOLDERS = ('finetune', 'pretrain')  # grids are no trainings: tests/grid/test_plan.py plans them all
 LEAVES = [path.relative_to(CONFIGS).as_posix() for folder in FOLDERS for path in sorted(CONFIGS.glob(f'{folder}/*.py'))]
-NUM_SHIPPED = 65
+NUM_SHIPPED = 66
 
 # What the paper trains. Configs of other backbones or schedules may depart from its settings.
 SEGMENTATION = [leaf for leaf in LEAVES if leaf.startswith('pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-')]
 CLASS_LABELS = [leaf for leaf in LEAVES if leaf.startswith('pretrain/resnet34_1xb10-40k_voc12-classes')]
 PROTOCOL_PRETRAIN = [*SEGMENTATION, *CLASS_LABELS]
+FROZEN = ['finetune/vit-giant_1xb32-adamw-50e_pcam.py']
 FINETUNE_EPOCHS = {'finetune/resnet34_1xb32-100e_pcam.py': 100, 'finetune/resnet34_1xb32-200e_crc.py': 200}
 
 
@@ -63,6 +65,8 @@ def build_model(cfg: Config) -> BaseModel:
 @pytest.mark.parametrize('leaf', LEAVES)
 def test_takes_one_training_step(small_config, leaf):
     more = {'crop_size': (65, 65)} if leaf.startswith('pretrain/') else {}
+    if 'vit-giant' in leaf:
+        more['model.backbone.arguments.depth'] = 1
     cfg = small_config(leaf, small_model=False, **more)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
@@ -75,12 +79,30 @@ def test_takes_one_training_step(small_config, leaf):
     loss, _ = model.parse_losses(losses)
     assert 0 < loss.item() < math.inf
     loss.backward()
-    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+    trained = [name for name, _ in model.named_parameters() if name.startswith('head.') or leaf not in FROZEN]
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is not None] == trained
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     optimiser.step()
     moved = {name.split('.')[0] for name, value in model.named_parameters() if not torch.equal(value, before[name])}
-    assert moved == {name.split('.')[0] for name in before}
+    assert moved == {name.split('.')[0] for name in trained}
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+def test_the_giant_is_h_optimus_frozen():
+    card, cfg = FOUNDATION_MODELS['h-optimus-0'], read(FROZEN[0])
+    described = {'type', 'model', 'arguments', 'pooling'}
+    assert {key: cfg.model.backbone[key] for key in described} == {
+        key: card.settings()['model.backbone'][key] for key in described
+    }
+    assert cfg.model.backbone.frozen
+    for key, value in card.settings().items():
+        if key.startswith('data_preprocessor.'):
+            assert cfg.data_preprocessor[key.split('.')[1]] == pytest.approx(value)
+    assert cfg.model.head.in_channels == card.width
+    with torch.device('meta'):
+        backbone = MODELS.build(cfg.model.backbone)
+    assert sum(parameter.numel() for parameter in backbone.parameters()) > 1.1e9
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
 
 
 @pytest.mark.parametrize('leaf', [*SEGMENTATION[:1], *CLASS_LABELS, *FINETUNE_EPOCHS])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from mmengine.config import Config
 from test_probe_cells import PCAM
 
 from sdp_plugin.catalogue import foundation_models
@@ -17,7 +18,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.grid import store
 from sdp_plugin.grid.config import GIVEN
 from sdp_plugin.grid.plan import plan_grid
-from sdp_plugin.grid.records import FEATURES
+from sdp_plugin.grid.records import FEATURES, FINETUNING, PROBE
 from sdp_plugin.grid.worker import Worker
 from sdp_plugin.shipped import CONFIGS
 
@@ -45,6 +46,7 @@ def test_a_row_of_a_card_and_one_of_imagenet(cards, small_options, tmp_path):
         initialisations={
             'ImageNet': dict(checkpoint=str(tmp_path / 'resnet18.pth')),
             'Tiny': dict(card='tiny', checkpoint=str(tmp_path / 'tiny.pth')),
+            'Frozen': dict(card='tiny', checkpoint=str(tmp_path / 'tiny.pth'), frozen=True),
         },
         datasets={
             'PCam': dict(
@@ -69,7 +71,45 @@ def test_a_row_of_a_card_and_one_of_imagenet(cards, small_options, tmp_path):
         if cell.kind == FEATURES
     }
     assert {name: array.shape for name, array in found.items()} == {'ImageNet': (22, 512), 'Tiny': (22, 32)}
-    assert len(record.results) == 2 * 3
+    # Features and probes of a frozen model are those of the model.
+    assert len(record.results) == 2 * 3 + 1
+    tuned = {cell.initialisation: Config.fromfile(work_dir / 'cells' / cell.id / 'config.py') for cell in plan.cells
+             if cell.kind == FINETUNING}  # fmt: skip
+    assert [name for name, cfg in tuned.items() if cfg.model.backbone.get('frozen')] == ['Frozen']
+
+
+def test_a_frozen_giant_is_fine_tuned_beside_its_probes(cards, tmp_path):
+    save_checkpoint(
+        {'state_dict': timm.create_model(CARD.model, num_classes=0, **SIZES).state_dict()}, tmp_path / 'a.pth'
+    )
+    values = dict(
+        name='giant',
+        initialisations={
+            name: dict(card='tiny', checkpoint=str(tmp_path / 'a.pth'), frozen=name == 'Frozen')
+            for name in ('Trained', 'Frozen')
+        },
+        datasets={
+            'PCam': dict(
+                config='finetune/vit-giant_1xb32-adamw-50e_pcam.py',
+                examples_per_class=[10],
+                probes=dict(examples_per_class=[10]),
+            )
+        },
+    )
+    path = tmp_path / 'grid.py'
+    path.write_text('\n'.join(f'{key} = {value!r}' for key, value in values.items()))
+    plan = plan_grid(path)
+    assert sorted(cell.kind for cell in plan.cells) == sorted([FEATURES, FINETUNING, FINETUNING, PROBE, PROBE])
+
+
+def test_what_is_frozen_has_a_card(tmp_path):
+    path = tmp_path / 'grid.py'
+    path.write_text(
+        "name = 'mine'\ninitialisations = {'Random': dict(frozen=True)}\n"
+        f"datasets = {{'PCam': dict(config={PCAM!r})}}"
+    )
+    with pytest.raises(UserError, match=r"(?s)'Random' is frozen, but has no card.*frozen_stages"):
+        plan_grid(path)
 
 
 def dry_run(*options: str) -> dict:
