@@ -72,7 +72,7 @@ def build_model(config: Mapping[str, Any], scope: str, trusted: bool = False) ->
     if not trusted:
         check_model_config(config)
     try:
-        with DefaultScope.overwrite_default_scope(scope), _registered_names_only(not trusted):
+        with DefaultScope.overwrite_default_scope(scope), registered_names_only(not trusted):
             return import_module(f'{scope}.registry').MODELS.build(config)
     except UserError:
         raise
@@ -185,8 +185,12 @@ def _refuse(place: str, found: str, looked_for: str) -> None:
 
 
 @contextmanager
-def _registered_names_only(active: bool) -> Iterator[None]:
-    """Keep mmengine's registries from importing what is not registered: a second wall behind the check."""
+def registered_names_only(active: bool = True) -> Iterator[None]:
+    """Keep mmengine's registries from importing what is not registered: a second wall behind the check.
+
+    Args:
+        active (bool): False leaves them as they are. Defaults to True.
+    """
     if not active:
         yield
         return

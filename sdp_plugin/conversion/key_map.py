@@ -123,7 +123,8 @@ class KeyMap:
         }
         wanted = {**self._carried_settings(source), **geometry, **choices}
         defaults = default_settings(scope, name)
-        return Trunk(scope, name, {key: value for key, value in wanted.items() if not same(value, defaults.get(key))})
+        settings = {key: value for key, value in wanted.items() if not same(value, defaults.get(key))}
+        return Trunk(scope, name, settings, source.is_of_file)
 
     def check_target(self, source: Trunk, target: Trunk) -> None:
         """Check that an asked-for target has the source's architecture, apart from its geometry.

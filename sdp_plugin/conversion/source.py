@@ -107,8 +107,8 @@ def read_source(
             found=f'--architecture {architecture}, and {f"--config {config}" if config else "the config in the file"}',
         )
     cfg = read_config(config) if config else config_of(checkpoint)
-    trunk = trunk_of_model(cfg)
-    if not (config or trusted):
+    trunk = trunk_of_model(cfg, is_of_file=not (config or trusted))
+    if trunk.is_of_file:
         check_model_config(trunk.config)
     state, dropped = _parted(tensors, TRUNK_PREFIX, MODEL_PARTS)
     return Source(
@@ -162,7 +162,7 @@ def inner_trunk(source: Source) -> Source:
     reason = f'belongs to {source.trunk.name} around the inner trunk'
     return replace(
         source,
-        trunk=trunk_from_config(source.trunk.settings['backbone_cfg'], source.trunk.scope),
+        trunk=trunk_from_config(source.trunk.settings['backbone_cfg'], source.trunk.scope, source.trunk.is_of_file),
         state={name.removeprefix(prefix): tensor for name, tensor in source.state.items() if name.startswith(prefix)},
         dropped=(
             *(Record('drop', (name,), (), reason) for name in source.state if not name.startswith(prefix)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from mmengine.registry import DefaultScope, Registry
 from torch import Tensor, nn
 
+from sdp_plugin.checkpoints.building import registered_names_only
 from sdp_plugin.errors import UserError
 
 SCOPES = ('mmseg', 'mmpretrain', 'sdp_plugin')
@@ -32,11 +33,14 @@ class Trunk:
         scope (str): The package whose registry knows it: mmseg, mmpretrain or sdp_plugin.
         name (str): Its class.
         settings (dict): The arguments that decide what it computes.
+        is_of_file (bool): Whether the config came with weights that nobody vouches for: it is built of registered
+            classes, and nothing is imported for it.
     """
 
     scope: str
     name: str
     settings: dict[str, Any]
+    is_of_file: bool = False
 
     @property
     def kind(self) -> str:
@@ -61,7 +65,7 @@ class Trunk:
 
     def with_settings(self, **settings: Any) -> Trunk:
         """The same backbone with other settings."""
-        return Trunk(self.scope, self.name, {**self.settings, **settings})
+        return replace(self, settings={**self.settings, **settings})
 
     def complete_settings(self) -> dict[str, Any]:
         """Its settings and the defaults of those that the config leaves out."""
@@ -73,7 +77,7 @@ class Trunk:
         Raises:
             UserError: If the class rejects its settings.
         """
-        with DefaultScope.overwrite_default_scope(self.scope):
+        with DefaultScope.overwrite_default_scope(self.scope), registered_names_only(self.is_of_file):
             try:
                 module = _models(self.scope).build({'type': self.name, **self.settings})
             except Exception as error:
@@ -88,12 +92,13 @@ class Trunk:
         return module
 
 
-def trunk_from_config(config: Mapping[str, Any], default_scope: str) -> Trunk:
+def trunk_from_config(config: Mapping[str, Any], default_scope: str, is_of_file: bool = False) -> Trunk:
     """The trunk that a backbone's config describes.
 
     Args:
         config: With ``type``, and possibly ``_scope_``.
         default_scope: Where a type without a scope is looked up.
+        is_of_file: See :class:`Trunk`. Defaults to False.
     """
     settings = _plain(config)
     scope = settings.pop('_scope_', default_scope)
@@ -101,14 +106,15 @@ def trunk_from_config(config: Mapping[str, Any], default_scope: str) -> Trunk:
     prefix, _, name = kind.rpartition('.')
     for setting in _TRAINING_ONLY:
         settings.pop(setting, None)
-    return Trunk(prefix or scope, name, settings)
+    return Trunk(prefix or scope, name, settings, is_of_file)
 
 
-def trunk_of_model(config: Mapping[str, Any]) -> Trunk:
+def trunk_of_model(config: Mapping[str, Any], is_of_file: bool = False) -> Trunk:
     """The trunk of a segmentor or classifier.
 
     Args:
         config: A whole config, with ``model`` and ``default_scope``.
+        is_of_file: See :class:`Trunk`. Defaults to False.
 
     Raises:
         UserError: If the config has no such model.
@@ -123,7 +129,7 @@ def trunk_of_model(config: Mapping[str, Any]) -> Trunk:
             found=f'model.type = {kind}',
             remedy='name the config of a segmentor or classifier (--config)',
         )
-    return trunk_from_config(model['backbone'], scopes[kind])
+    return trunk_from_config(model['backbone'], scopes[kind], is_of_file)
 
 
 def default_settings(scope: str, name: str) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _tensors(outputs: Any) -> list[Tensor]:
 
 
 def _class_of(scope: str, name: str) -> type:
-    with DefaultScope.overwrite_default_scope(scope if scope in SCOPES else None):
+    with DefaultScope.overwrite_default_scope(scope if scope in SCOPES else None), registered_names_only():
         cls = _models(scope).get(name)
     if cls is None:
         raise UserError(

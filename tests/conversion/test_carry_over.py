@@ -168,6 +168,24 @@ def test_refuses_a_target_of_another_depth(segmentor_checkpoint, saved, tmp_path
         carry_over(saved(segmentor_checkpoint), target_config=tmp_path / 'target.py')
 
 
+@pytest.mark.parametrize('is_of_file', [True, False])
+def test_nothing_is_imported_for_a_config_that_came_with_weights(tmp_path, monkeypatch, is_of_file):
+    """The second wall: were a name to slip through the check, mmengine would import the module of that name."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'slipped.py').write_text(f'open({str(tmp_path / "ran")!r}, "w")')
+    trunk = Trunk('sdp_plugin', 'SegmentationBackbone', {'backbone': {'type': 'slipped'}}, is_of_file)
+    with pytest.raises(UserError, match='cannot be built'):
+        trunk.build()
+    assert (tmp_path / 'ran').exists() != is_of_file
+
+
+@pytest.mark.parametrize('trusted', [True, False])
+def test_what_is_made_of_a_config_in_a_file_is_known_to_be(segmentor_checkpoint, saved, trusted):
+    carried = carry_over(saved(segmentor_checkpoint), trusted=trusted, verified=False)
+    assert carried.source.trunk.is_of_file != trusted
+    assert carried.target.is_of_file != trusted
+
+
 def test_never_overwrites(segmentor_checkpoint, saved, tmp_path):
     out = tmp_path / 'converted.pth'
     out.write_bytes(b'precious')

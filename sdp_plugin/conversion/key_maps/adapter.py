@@ -17,7 +17,7 @@ _FREE = (
 
 def wrapped(adapter: Trunk) -> Trunk:
     """The backbone inside an adapter."""
-    return trunk_from_config(adapter.settings['backbone'], 'mmseg')
+    return trunk_from_config(adapter.settings['backbone'], 'mmseg', adapter.is_of_file)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class AdapterMap(KeyMap):
     def target_for(self, source: Trunk) -> Trunk:
         """The adapter around the source, with the source's strides and dilations."""
         scope, _, name = ADAPTER.rpartition('.')
-        return Trunk(scope, name, {'backbone': source.config})
+        return Trunk(scope, name, {'backbone': source.config}, source.is_of_file)
 
     def differing(self, source: Trunk, target: Trunk) -> list[tuple[str, Any, Any]]:
         """The settings in which the class inside the adapter differs, apart from its strides and dilations."""
