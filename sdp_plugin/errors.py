@@ -17,6 +17,7 @@ _PRINTED = re.compile(r"\[Errno (\d+)\] [^\n]*?(?:: b?('[^'\n]*'|\"[^\"\n]*\"))?
 _REMEDIES = {
     errno.ENOSPC: 'free space there, or name another folder, and run the command again',
     errno.EDQUOT: 'free space within your quota, or name another folder, and run the command again',
+    errno.EFBIG: 'that disk takes no file of this size: name another folder',
     errno.EROFS: 'that disk cannot be written: name another folder',
     errno.EACCES: 'get access to it and to the folders above it, or name another one',
     errno.EPERM: 'get access to it and to the folders above it, or name another one',

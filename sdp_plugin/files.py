@@ -52,6 +52,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary file has the suffix of ``path``, so that libraries which choose a format by suffix choose the same
     one. It is removed if the block raises. Missing parent folders are made.
+
+    Raises:
+        OSError: What the system refuses, with the name of ``path``: that of a write names no file, and nobody knows the
+            temporary one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +66,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is None or os.fspath(error.filename) == str(temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         # What fails here is not what went wrong.
         with suppress(OSError):
@@ -179,7 +187,8 @@ def read_regular_file(path: str | os.PathLike, most: int) -> bytes:
         OSError: It cannot be opened or read.
         ValueError: It is no regular file, or is larger.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 'rb') as file:
+    # An opener, so that an error names the file and not the number of its descriptor.
+    with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError('no regular file')

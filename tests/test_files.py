@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_disk import largest_file
 
 from sdp_plugin.files import (
     CsvWriter,
@@ -86,6 +87,25 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
         assert is_hidden(left)
     write_text_atomically(tmp_path / 'b.txt', 'new')
     assert [path.name for path in tmp_path.iterdir()] == ['b.txt']
+
+
+@pytest.mark.parametrize(
+    'fails', [lambda path: path.write_bytes(bytes(5000)), lambda path: path.mkdir() or path.open('w')]
+)
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path, fails):
+    with (
+        pytest.raises(OSError, match=r'a\.bin') as caught,
+        largest_file(1000),
+        atomic_path(tmp_path / 'a.bin') as temporary,
+    ):
+        fails(temporary)
+    assert caught.value.filename == str(tmp_path / 'a.bin')
+
+
+def test_a_folder_that_is_read_as_a_file_is_named(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught:
+        read_regular_file(tmp_path, 10)
+    assert caught.value.filename == str(tmp_path)
 
 
 def test_what_a_living_process_writes_stays(tmp_path):

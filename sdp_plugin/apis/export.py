@@ -190,7 +190,7 @@ def _traced(write: Callable, network: nn.Module, inputs: np.ndarray, path: Path)
         warnings.simplefilter('ignore')
         try:
             write(network, torch.from_numpy(inputs), path)
-        except UserError:
+        except (UserError, OSError):
             raise
         except Exception as error:
             # Tracing raises whatever the network's code and the exporter's passes raise.
@@ -202,7 +202,8 @@ def _traced(write: Callable, network: nn.Module, inputs: np.ndarray, path: Path)
 
 
 def _write_torchscript(network: nn.Module, inputs: torch.Tensor, path: Path) -> None:
-    torch.jit.save(torch.jit.trace(network, inputs, check_trace=False), str(path))
+    with open(path, 'wb') as file:
+        torch.jit.save(torch.jit.trace(network, inputs, check_trace=False), file)
 
 
 def _apply_torchscript(path: Path, inputs: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from sdp_plugin.checkpoints.torch_files import check_archive, read_torch_file
 from sdp_plugin.checkpoints.unpickling import ForbiddenGlobalError
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
+from sdp_plugin.records import read_json
 
 STATE_DICT_KEYS = ('state_dict', 'model')
 """Where training programs put the tensors: mmengine, timm and most others; DeiT, Swin, MAE and torchvision."""
@@ -95,13 +96,16 @@ def save_checkpoint(checkpoint: Mapping[str, Any], path: str | os.PathLike) -> N
         path: The file; one that ends in ``.safetensors`` is written in that format.
 
     Raises:
+        OSError: What the system refuses, with the name of the file.
         UserError: If safetensors is asked for and not installed.
     """
     with atomic_path(path) as temporary:
         if temporary.suffix == SAFETENSORS:
             _save_safetensors(checkpoint, temporary)
-        else:
-            torch.save(dict(checkpoint), temporary)
+            return
+        # Into Python's file: PyTorch's own does not say what the system refuses.
+        with open(temporary, 'wb') as file:
+            torch.save(dict(checkpoint), file)
 
 
 def state_dict_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -278,7 +282,7 @@ def _save_safetensors(checkpoint: Mapping[str, Any], path: Path) -> None:
     tensors = {name: tensor.contiguous() for name, tensor in state_dict_of(checkpoint).items()}
     # The format's metadata are texts, which other readers show as they are.
     metadata = {key: json.dumps(value) for key, value in checkpoint.get('meta', {}).items()}
-    _safetensors('safetensors.torch').save_file(tensors, path, metadata={'format': 'pt', **metadata})
+    path.write_bytes(_safetensors('safetensors.torch').save(tensors, metadata={'format': 'pt', **metadata}))
 
 
 def _load_safetensors(path: Path, device: str | torch.device) -> dict:
@@ -293,8 +297,8 @@ def _load_safetensors(path: Path, device: str | torch.device) -> dict:
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return read_json(text.encode(), 'metadata')
+    except UserError:
         return text
 
 

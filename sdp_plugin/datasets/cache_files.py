@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
 from sdp_plugin.hardware import readable_size
@@ -64,6 +67,29 @@ def build_once(path: Path, build: Callable[[Path], None], num_bytes: int) -> Pat
             remedy='give another cache_dir',
         ) from error
     return path
+
+
+def new_array(path: str | os.PathLike, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """A new array in a file, memory-mapped, all of whose bytes the disk has room for.
+
+    Without that, a disk that fills up while the array is written ends the process with a bus error.
+
+    Args:
+        path (str | os.PathLike): A ``.npy`` file, which is replaced.
+        dtype (DTypeLike): Of the values.
+        shape (tuple[int, ...]): Of the array.
+
+    Raises:
+        OSError: The disk has no room for it.
+    """
+    array = np.lib.format.open_memmap(path, mode='w+', dtype=dtype, shape=shape)
+    with open(path, 'r+b') as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            error.filename = os.fspath(path)
+            raise
+    return array
 
 
 @contextmanager

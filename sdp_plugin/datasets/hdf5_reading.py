@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 
 from sdp_plugin.bars import Bar
-from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity
+from sdp_plugin.datasets.cache_files import CacheError, build_once, cache_folder, file_identity, new_array
 from sdp_plugin.datasets.hdf5_layout import layout_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.hardware import available_memory, readable_size
@@ -273,7 +273,7 @@ class ImageReader:
 
     def _write_decoded(self, path: Path) -> None:
         shape = (len(self), *self.layout.image_shape)
-        target = np.lib.format.open_memmap(path, mode='w+', dtype=np.uint8, shape=shape)
+        target = new_array(path, np.uint8, shape)
         self._decode_all(target)
         target.flush()
 

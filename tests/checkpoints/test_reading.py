@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
+from small_disk import largest_file
 
 from sdp_plugin.checkpoints.reading import (
     config_of,
@@ -146,6 +147,15 @@ def test_saving_is_all_or_nothing(tmp_path):
         save_checkpoint({'weight': torch.ones(1), 'function': lambda: None}, path)
     assert sha256_of(path) == before
     assert [item.name for item in path.parent.iterdir()] == ['weights.pth']
+
+
+@pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])
+def test_a_disk_that_takes_no_more_is_named_with_the_file(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(OSError, match='File too large') as caught, largest_file(1000):
+        save_checkpoint({'state_dict': {'weight': torch.zeros(1000)}, 'meta': {}}, path)
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_config_comes_back_as_it_was():

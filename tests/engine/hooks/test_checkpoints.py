@@ -13,7 +13,7 @@ from sdp_plugin.apis.train import latest_checkpoint, train
 from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.engine.hooks import checkpoints
 from sdp_plugin.engine.hooks.checkpoints import TimedCheckpointHook
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, user_error_of
 
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -90,8 +90,11 @@ def test_a_full_disk_costs_no_older_checkpoint(small_config, tmp_path, monkeypat
 
     original = torch.save
     monkeypatch.setattr('mmengine.runner.checkpoint.torch.save', save)
-    with pytest.raises(OSError, match='No space'):
+    with pytest.raises(OSError, match='No space') as caught:
         train(small_config(SCRIBBLES, max_iters=6, **{INTERVAL: 1}))
+    message = str(user_error_of(caught.value))
+    assert f'looked for: {tmp_path / "run" / "iter_3.pth"}\n' in message
+    assert 'what to do: free space there' in message
     assert written(tmp_path / 'run') == ['iter_1.pth', 'iter_2.pth']
     assert latest_checkpoint(tmp_path / 'run').name == 'iter_2.pth'
 
