@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import read_regular_file
 
 T = TypeVar('T')
 _SHOWN = 8
+MAX_BYTES = 2**26
+"""Of a file that is read as a whole: far more than programs and people write."""
 
 
 class Record(BaseModel):
@@ -37,6 +40,35 @@ def read_json(content: bytes, where: object) -> Any:
         raise UserError(
             f'{where} is no JSON', found=error, remedy='the file may be cut off: fetch or export it again'
         ) from None
+
+
+def read_json_file(path: str | os.PathLike, most: int = MAX_BYTES) -> Any:
+    """The values of a JSON file, as :func:`read_json` has them.
+
+    Args:
+        path (str | os.PathLike): The file.
+        most (int): Bytes. Defaults to ``MAX_BYTES``.
+
+    Raises:
+        OSError: It cannot be opened or read.
+        UserError: It is no regular file, is larger, or is no JSON.
+    """
+    return read_json(_content(path, most), path)
+
+
+def read_text(path: str | os.PathLike, most: int = MAX_BYTES) -> str:
+    """The text of a file of UTF-8, with or without a byte order mark; otherwise as :func:`read_json_file`."""
+    try:
+        return _content(path, most).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise UserError(f'{path} is no text file.', found=error) from error
+
+
+def _content(path: str | os.PathLike, most: int) -> bytes:
+    try:
+        return read_regular_file(path, most)
+    except ValueError as error:
+        raise UserError(f'{path} cannot be read.', found=error) from error
 
 
 def as_record(kind: type[T], values: Any, where: str | os.PathLike) -> T:

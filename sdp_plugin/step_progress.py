@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sdp_plugin.files import read_regular_file, write_text_atomically
+from sdp_plugin.errors import UserError
+from sdp_plugin.files import write_json_atomically
+from sdp_plugin.records import as_record, read_json_file
 
 FILE_NAME = 'progress.json'
 SECONDS_BETWEEN_WRITES = 1.0
@@ -66,15 +67,14 @@ class StepProgressFile:
         progress = StepProgress(phase, done, total, seconds, left, loss())
         # A training does not fail for it.
         with suppress(OSError):
-            write_text_atomically(self.path, json.dumps(asdict(progress)))
+            write_json_atomically(self.path, asdict(progress), indent=None)
 
 
 def read_step_progress(folder: str | Path) -> StepProgress | None:
     """What was written last; None where there is nothing, or nothing that can be read."""
     try:
-        found = StepProgress(**json.loads(read_regular_file(Path(folder) / FILE_NAME, MAX_BYTES)))
-        numbers = [found.done, found.total, found.seconds, *(n for n in (found.left, found.loss) if n is not None)]
-        is_sound = isinstance(found.phase, str) and all(isinstance(number, int | float) for number in numbers)
-    except (OSError, ValueError, TypeError):
+        path = Path(folder) / FILE_NAME
+        found = as_record(StepProgress, read_json_file(path, MAX_BYTES), path)
+    except (OSError, UserError):
         return None
-    return found if is_sound and 0 <= found.done <= found.total else None
+    return found if 0 <= found.done <= found.total else None

@@ -23,7 +23,8 @@ FLOORS = (
     ('scribbles',),
     ('shipped',),
     ('settings', 'step_progress', 'checkpoints', 'image_files'),
-    ('registry', 'transfer', 'hardware', 'files', 'bars', 'records', 'hdf5', 'command_line', 'openmmlab'),
+    ('registry', 'transfer', 'hardware', 'bars', 'records', 'hdf5', 'command_line', 'openmmlab'),
+    ('files',),
     ('errors',),
     ('__init__',),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import sha256_of, write_text_atomically
+from sdp_plugin.records import read_json, read_text
 
 STATE_FOLDER = '.prepare_data'
 # Asking a network file system for the size of each of 100,000 tiles takes minutes; listing their folders does not.
@@ -56,7 +57,7 @@ class Manifest:
     def read(cls, path: Path, about: str = '') -> Manifest | None:
         """The manifest in a file; None if there is none, it is damaged, or does not hold the text ``about``."""
         try:
-            text = path.read_text(encoding='utf-8')
+            text = read_text(path)
             if about not in text:
                 return None
             first, *lines = text.splitlines()
@@ -64,7 +65,7 @@ class Manifest:
             for line in lines:
                 sha256, size, name = line.split(' ', 2)
                 files[name] = Entry(int(size), sha256)
-            content = json.loads(first)
+            content = read_json(first.encode(), path)
         except (OSError, ValueError):
             return None
         return cls(content, files) if isinstance(content, dict) else None

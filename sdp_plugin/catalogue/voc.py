@@ -22,8 +22,8 @@ from sdp_plugin.catalogue.downloads import (
 )
 from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import read_regular_file
 from sdp_plugin.image_files import read_image
+from sdp_plugin.records import read_text
 from sdp_plugin.scribbles.formats.index_png import check_classes, read_index_png
 
 VOC_CLASSES = (
@@ -94,7 +94,6 @@ CLICKS = DataCard(
     ),
 )
 
-_MAX_BYTES_OF_LIST = 2**26  # five million ids
 
 # What a folder of data_prefix adds to an image's record, and the suffix of its files.
 FILES_OF_AN_IMAGE: Mapping[str, str] = MappingProxyType(
@@ -220,14 +219,12 @@ def read_id_list(path: str | Path) -> list[str]:
         UserError: If the file is missing, empty, no text, or names an id twice.
     """
     try:
-        lines = read_regular_file(path, _MAX_BYTES_OF_LIST).decode('utf-8-sig').splitlines()
+        lines = read_text(path).splitlines()
     except FileNotFoundError as error:
         raise UserError(
             'The list of image ids is missing.', looked_for=path, remedy='python tools/prepare_data.py voc makes it'
         ) from error
-    except UnicodeDecodeError as error:
-        raise UserError('The list of image ids is no text file.', found=f'{path}: {error}') from error
-    except (OSError, ValueError) as error:
+    except (OSError, UserError) as error:
         raise UserError('The list of image ids cannot be read.', found=f'{path}: {error}') from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from sdp_plugin.checkpoints.reading import SAFETENSORS, load_checkpoint, state_dict_of
 from sdp_plugin.errors import UserError, shortened
+from sdp_plugin.records import read_json, read_json_file
 
 INDEX_SUFFIX = '.index.json'
 SINGLE_FILES = ('model.safetensors', 'pytorch_model.bin')
@@ -66,7 +66,7 @@ def _opened(path: str | Path) -> tuple[Path, dict[str, str]]:
     if not path.name.endswith(INDEX_SUFFIX):
         return path, {}
     try:
-        return path, {str(name): str(part) for name, part in json.loads(path.read_text())['weight_map'].items()}
+        return path, {str(name): str(part) for name, part in read_json_file(path)['weight_map'].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError('The index of the weights cannot be read.', found=f'{path}: {error!r}') from error
 
@@ -81,7 +81,7 @@ def _tensors_of(path: Path, device: str) -> dict[str, Tensor]:
         return state_dict_of(load_checkpoint(path, map_location=device))
     try:
         with open(path, 'rb') as file:
-            header = json.loads(file.read(min(int.from_bytes(file.read(8), 'little'), MAX_HEADER)))
+            header = read_json(file.read(min(int.from_bytes(file.read(8), 'little'), MAX_HEADER)), path)
         return {
             name: torch.empty(entry['shape'], device='meta') for name, entry in header.items() if name != '__metadata__'
         }

@@ -6,7 +6,6 @@ names and shapes prove nothing, and a file without a statement stays one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from sdp_plugin.conversion.key_map import Verdict, weights_only
 from sdp_plugin.conversion.layouts import shapes_of
 from sdp_plugin.conversion.trunks import Trunk, features
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import read_json_file
 
 PLAIN = {f'resnet{depth}': depth for depth in (18, 34, 50, 101, 152)}
 """The plain ResNets by the name that torchvision, timm and MMPretrain give them."""
@@ -117,7 +117,7 @@ def _conditional(note: str) -> Verdict:
 
 def _config_beside(path: Path) -> Mapping[str, Any]:
     try:
-        values = json.loads((path.parent / 'config.json').read_text(encoding='utf-8'))
+        values = read_json_file(path.parent / 'config.json')
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

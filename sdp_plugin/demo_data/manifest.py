@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import read_json_file
 
 MANIFEST_NAME = 'miniature.json'
 
@@ -72,7 +73,7 @@ def _count_files(folder: Path) -> int:
 
 def _read_manifest(folder: Path) -> dict:
     try:
-        manifest = json.loads((folder / MANIFEST_NAME).read_text(encoding='utf-8'))
+        manifest = read_json_file(folder / MANIFEST_NAME)
         if not isinstance(manifest['parameters'], dict) or not isinstance(manifest['files'], int):
             raise TypeError('parameters or files are of the wrong type')
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -51,6 +51,7 @@ from typing import NamedTuple
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
+from sdp_plugin.records import read_json
 
 LEASE = 120.0
 """Seconds after which a claim lapses that was not touched."""
@@ -218,8 +219,8 @@ def _written(path: Path) -> _Written | None:
 
 def _owner(text: bytes) -> Owner | None:
     try:
-        owner = Owner(**json.loads(text))
-    except (ValueError, TypeError, RecursionError):
+        owner = Owner(**read_json(text, PREFIX))
+    except (ValueError, TypeError):
         return None
     types = {'pid': int, 'released': bool}
     is_sound = all(isinstance(value, types.get(name, str)) for name, value in vars(owner).items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -21,6 +20,7 @@ from sdp_plugin.prepare.archives import Output
 from sdp_plugin.prepare.data_set import COMPLETE, DataSet, Part, Standing, standing_of
 from sdp_plugin.prepare.digests import digests_of
 from sdp_plugin.prepare.transport import Patience, Transport
+from sdp_plugin.records import read_json_file
 
 # So that a disk is not filled to its last byte.
 _RESERVE = 200_000_000
@@ -278,7 +278,7 @@ class _Store:
 
     def _records(self) -> dict[str, str]:
         try:
-            records = json.loads(self.first_use.read_text(encoding='utf-8'))
+            records = read_json_file(self.first_use)
         except (OSError, ValueError):
             return {}
         return records if isinstance(records, dict) else {}

@@ -15,16 +15,20 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from pydantic import NonNegativeInt
 
+from sdp_plugin.datasets.cache_files import new_array
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import sha256_of, write_text_atomically
 from sdp_plugin.probes.all_images import DIGITS, Images, all_images
 from sdp_plugin.probes.frozen_network import FrozenNetwork
+from sdp_plugin.records import Record, as_record, read_json_file
 
 FEATURES, IMAGES_FILE = 'features.npy', 'images'
 IMAGES, DONE = 'images.json', 'done.json'
 CHUNK = 1024
 """Images between two notes of what is done."""
+MAX_BYTES_OF_KEYS = 2**30
 
 
 @dataclass(frozen=True)
@@ -104,20 +108,21 @@ class _Growing:
     def _found(self) -> int:
         """How many images an earlier pass has done: of the same images and weights, and all that is in the file."""
         try:
-            noted = json.loads(self.done_path.read_text())
+            noted = as_record(_Noted, read_json_file(self.done_path), self.done_path)
             array = np.lib.format.open_memmap(self.path, mode='r+')
         except (OSError, ValueError):
             return 0
-        if {key: noted.get(key) for key in self.identity} != self.identity or len(array) != len(self.images):
+        is_same = (noted.images, noted.weights) == (self.identity['images'], self.identity['weights'])
+        if not is_same or array.ndim != 2 or array.dtype != np.float32 or len(array) != len(self.images):
             return 0
         self.array = array
-        return int(noted['done'])
+        return min(noted.done, len(array))
 
     def write(self, start: int, features: np.ndarray) -> None:
         """Add the features of the next images."""
         if self.array is None or self.array.shape[1] != features.shape[1]:
             shape = (len(self.images), features.shape[1])
-            self.array = np.lib.format.open_memmap(self.path, mode='w+', dtype=np.float32, shape=shape)
+            self.array = new_array(self.path, np.float32, shape)
         self.array[start : start + len(features)] = features
         self.array.flush()
         self.done = start + len(features)
@@ -160,7 +165,7 @@ def load_features(path: str | Path) -> tuple[np.ndarray, dict[str, int]]:
     images_path = path.with_name(path.name.replace(Path(FEATURES).stem, Path(IMAGES).stem, 1)).with_suffix('.json')
     try:
         return _loaded(path, images_path, path.stat().st_mtime_ns)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(
             'Features cannot be read, or are not those that were written.',
             found=f'{path}: {error}',
@@ -168,13 +173,19 @@ def load_features(path: str | Path) -> tuple[np.ndarray, dict[str, int]]:
         ) from error
 
 
+class _ImagesFile(Record):
+    shape: tuple[int, int]
+    digest: str
+    keys: list[str]
+
+
 @lru_cache(maxsize=4)
 def _loaded(path: Path, images_path: Path, changed: int) -> tuple[np.ndarray, dict[str, int]]:
     # Hundreds of probes in a process look at one file.
-    values: Mapping[str, Any] = json.loads(images_path.read_text(encoding='utf-8'))
+    values = as_record(_ImagesFile, read_json_file(images_path, MAX_BYTES_OF_KEYS), images_path)
     array = np.load(path, mmap_mode='r')
-    if list(array.shape) != values['shape'] or len(values['keys']) != len(array):
-        raise ValueError(f'shape {array.shape} instead of {values["shape"]}')
-    if (digest := digest_of_file(path)) != values['digest']:
-        raise ValueError(f'digest {digest} instead of {values["digest"]}')
-    return array, {key: row for row, key in enumerate(values['keys'])}
+    if array.shape != values.shape or len(values.keys) != len(array):
+        raise ValueError(f'shape {array.shape} instead of {values.shape}')
+    if (digest := digest_of_file(path)) != values.digest:
+        raise ValueError(f'digest {digest} instead of {values.digest}')
+    return array, {key: row for row, key in enumerate(values.keys)}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path, without_apostrophe
+from sdp_plugin.records import read_text
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,11 @@ def read_tile_places(path: str | os.PathLike) -> tuple[TilePlace, ...]:
     """
     path = Path(path)
     try:
-        with path.open(newline='', encoding='utf-8') as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(read_text(path).splitlines(keepends=True)))
         places = tuple(
             TilePlace(without_apostrophe(row['image_id']), *(int(row[name]) for name in _HEADER[1:])) for row in rows
         )
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise UserError(
             f'{path} is no table of tiles.',
             looked_for=f'a CSV with {", ".join(_HEADER)}, as tools/cut_tiles.py writes it',

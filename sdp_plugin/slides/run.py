@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,7 @@ import numpy as np
 from sdp_plugin.bars import Board, over
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically
+from sdp_plugin.records import read_json_file
 from sdp_plugin.slides.classes import SlideClasses
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines
@@ -226,7 +226,7 @@ def _read_settings(path: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        there = json.loads(path.read_text(encoding='utf-8'))
+        there = read_json_file(path)
     except (OSError, ValueError):
         return {}
     return there if isinstance(there, dict) else {}

@@ -322,6 +322,21 @@ def _parse_clicks(path: Path) -> object:
     return read_clicks(path, len(CLASSES))
 
 
+def _parse_ids(path: Path) -> object:
+    from sdp_plugin.catalogue.voc import read_id_list
+
+    return read_id_list(path)
+
+
+_PLACES = b"image_id,x,y,width,height,columns,rows\r\na_0_0,0,0,100,100,50,50\r\n'=a_100_0,100,0,100,100,50,50\r\n"
+
+
+def _parse_places(path: Path) -> object:
+    from sdp_plugin.scribbles.tile_places import read_tile_places
+
+    return read_tile_places(path)
+
+
 # --- HDF5, grids, slides -------------------------------------------------------------------------------------------
 
 
@@ -447,6 +462,21 @@ def _results() -> list[bytes]:
 
 _XML_WORDS = (b'<image>', b'<polygon>', b'<point>', b'<X>', b'</X>', b'<!DOCTYPE a [<!ENTITY b "c">]>', b'&b;', b'&#0;')
 _XML_WORDS += (b'<![CDATA[', b']]>', b'<!--', b'1e309', b'nan', b'-1', b'9' * 30, b'\xef\xbb\xbf', b'\xff\xfe', b'\x00')
+_TEXT_WORDS = (
+    b'\xef\xbb\xbf',
+    b'\xff\xfe',
+    b'\x00',
+    b'\r',
+    b'\x1c',
+    b'/',
+    b' ',
+    b'"',
+    b',',
+    b'9' * 5000,
+    b'-1',
+    b'1e3',
+    b'x' * 3000,
+)
 _JSON_WORDS = (b'null', b'NaN', b'Infinity', b'-1', b'1e999', b'9' * 400, b'[', b'{}', b'[[[[', b'"\\ud800"', b'true')
 _JSON_WORDS += (
     b'"',
@@ -508,6 +538,8 @@ TARGETS: dict[str, Target] = {
     'qupath': Target(_reader('qupath'), '.geojson', lambda: [json.dumps(_QUPATH).encode()], _JSON_WORDS),
     'label_studio': Target(_reader('label_studio'), '.json', _label_studio, _JSON_WORDS),
     'clicks': Target(_parse_clicks, '.json', lambda: [_CLICKS], _JSON_WORDS),
+    'id_list': Target(_parse_ids, '.txt', lambda: [b'2007_000032\n2007_000039\r\n\n'], _TEXT_WORDS),
+    'tile_places': Target(_parse_places, '.csv', lambda: [_PLACES], _TEXT_WORDS),
     'index_png': Target(_reader('index_png'), '.png', _pngs),
     'image': Target(_parse_image, '.png', _images),
     'hdf5': Target(_parse_hdf5, '.h5', _hdf5),

@@ -100,6 +100,28 @@ def test_a_pass_of_something_else_is_begun_anew(small_config, tmp_path, changed)
     assert len(lines) == 1
 
 
+@pytest.mark.parametrize(
+    'noted', [b'[22]', b'{}', b'{"images": 1}', b'[' * 100_000, b'\xff', {'done': 'all'}, {'done': -1}, {'done': None}]
+)
+def test_a_note_of_what_is_done_that_is_none_is_passed_over(small_config, tmp_path, noted):
+    cfg = small_config(PCAM)
+    found = compute_features(cfg, None, tmp_path, quiet)
+    path = tmp_path / module.DONE
+    whole = json.loads(path.read_text())
+    path.write_bytes(noted if isinstance(noted, bytes) else json.dumps(whole | noted).encode())
+    lines = []
+    assert compute_features(cfg, None, tmp_path, lines.append).description == found.description
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize('content', ['[]', '{"keys": 3}', '{"shape": [22, 64], "digest": 1, "keys": []}'])
+def test_a_list_of_images_that_is_none_is_refused(small_config, tmp_path, content):
+    found = compute_features(small_config(PCAM), None, tmp_path, quiet)
+    found.images_path.write_text(content)
+    with pytest.raises(UserError, match=r'cannot be read[^$]*images.json'):
+        load_features(found.path)
+
+
 def test_spoilt_features_are_refused(small_config, tmp_path):
     found = compute_features(small_config(PCAM), None, tmp_path, quiet)
     array = np.load(found.path)
