@@ -9,13 +9,12 @@ import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
-from sdp_plugin.records import read_json
+from sdp_plugin.scribbles.formats.qupath import read_features
 from sdp_plugin.slides.classes import qupath_name
 from sdp_plugin.slides.predictions import Predictions
 
@@ -54,7 +53,7 @@ def outlines(predictions: Predictions) -> list:
 
 
 def read_geometries(path: str | os.PathLike) -> list:
-    """The geometries of a GeoJSON, as QuPath exports it: a FeatureCollection, a list of features, or one feature.
+    """The geometries of what :func:`~sdp_plugin.scribbles.formats.qupath.read_features` reads.
 
     Returns:
         list: Of shapely, in pixels of level 0.
@@ -63,14 +62,12 @@ def read_geometries(path: str | os.PathLike) -> list:
         UserError: If it cannot be read, is no GeoJSON, or holds positions that are none of a slide.
     """
     shapely = shapely_library()
-    path = Path(path)
-    wrong = (OSError, ValueError, AttributeError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
+    features = read_features(path)  # without NaN, which the bounds of a geometry pass over
+    wrong = (ValueError, AttributeError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
     try:
-        content = read_json(path.read_bytes(), path)  # without NaN, which the bounds of a geometry pass over
-        features = content.get('features', [content]) if isinstance(content, dict) else content
-        found = [shapely.geometry.shape(feature['geometry']) for feature in features if feature.get('geometry')]
+        found = [shapely.geometry.shape(feature.geometry) for feature in features if feature.geometry]
     except (*wrong, shapely.errors.ShapelyError) as error:
-        raise UserError(f'{path} cannot be read as GeoJSON.', found=str(error)[:300]) from None
+        raise UserError(f'The GeoJSON {path} holds a geometry that is none.', found=str(error)[:300]) from None
     found = [geometry for geometry in found if not geometry.is_empty]
     if not all(-_FAR < edge < _FAR for geometry in found for edge in geometry.bounds):
         raise UserError(f'{path} holds positions that are no numbers, or far outside of any slide.')

@@ -64,6 +64,10 @@ def test_tissue_of_the_real_slide(real_data):
     assert not mask[500 // 4 : 800 // 4, : 700 // 4].any()
 
 
+def of_polygon(corners: str) -> str:
+    return f'{{"features": [{{"type": "Feature", "geometry": {{"type": "Polygon", "coordinates": [[{corners}]]}}}}]}}'
+
+
 def geojson(path, *geometries: dict) -> str:
     features = [{'type': 'Feature', 'geometry': geometry, 'properties': {}} for geometry in geometries]
     path.write_text(json.dumps({'type': 'FeatureCollection', 'features': features}))
@@ -92,18 +96,15 @@ def test_areas_of_qupath_with_holes_and_several_parts(tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('no JSON', 'cannot be read as GeoJSON'),
-        ('[1, 2]', 'cannot be read as GeoJSON'),
-        ('{"features": [{"geometry": {"type": "Polygon", "coordinates": 3}}]}', 'cannot be read as GeoJSON'),
+        ('no JSON', 'is no JSON'),
+        ('[1, 2]', 'is not as it has to be'),
         (
-            '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[0, 1e9], [1, 1], [0, 1], [0, 1e9]]]}}]}',
-            'far outside',
+            '{"features": [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": 3}}]}',
+            'a geometry that is none',
         ),
-        ('{"features": [{"geometry": {"type": "Point", "coordinates": [0, 0]}}]}', 'holds no area'),
-        (
-            '{"features": [{"geometry": {"type": "Polygon", "coordinates": [[[9e5, 9e5], [9e6, 9e5], [9e6, 9e6]]]}}]}',
-            'elsewhere',
-        ),
+        (of_polygon('[0, 1e9], [1, 1], [0, 1], [0, 1e9]'), 'far outside'),
+        ('{"features": [{"type": "Feature", "geometry": {"type": "Point", "coordinates": [0, 0]}}]}', 'holds no area'),
+        (of_polygon('[9e5, 9e5], [9e6, 9e5], [9e6, 9e6]'), 'elsewhere'),
     ],
 )
 def test_what_is_no_area(tmp_path, text, message):

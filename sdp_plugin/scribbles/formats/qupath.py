@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import Record, as_record
 from sdp_plugin.scribbles.formats.reading import (
     ImageAnnotation,
     class_index_of,
@@ -70,9 +72,9 @@ def read_qupath(
         raise UserError('the scale of a tile is not a positive factor', found=scale)
     classes = {name: index for index, name in enumerate(class_names)}
     strokes, left_out = [], Counter()
-    for feature in _features(path):
-        geometry = feature.get('geometry')
-        kind = geometry.get('type') if isinstance(geometry, dict) else None
+    for feature in read_features(path):
+        geometry = feature.geometry or {}
+        kind = geometry.get('type')
         if not isinstance(kind, str) or kind not in _LINES:
             left_out[f'{kind} feature(s)'] += 1
             continue
@@ -130,18 +132,34 @@ def read_qupath_tiles(
     return found
 
 
-def _features(path: Path) -> list[dict]:
+class Feature(Record):
+    """What QuPath exports of an object.
+
+    Args:
+        type (str): ``'Feature'``.
+        geometry (dict | None): Of GeoJSON: ``type`` and ``coordinates``, which whoever reads them looks into.
+        properties (dict | None): The class among them.
+    """
+
+    type: Literal['Feature']
+    geometry: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
+
+
+def read_features(path: str | os.PathLike) -> list[Feature]:
+    """The features of a GeoJSON as QuPath exports it: a ``FeatureCollection``, a list of features, or one feature.
+
+    Raises:
+        UserError: Naming the file, if it cannot be read, is larger than an annotation may be, or is no such GeoJSON.
+    """
     content = read_json(path)
     if isinstance(content, dict):
-        content = content.get('features') if content.get('type') == 'FeatureCollection' else [content]
-    if not isinstance(content, list) or not all(isinstance(f, dict) and f.get('type') == 'Feature' for f in content):
-        raise UserError(f'{path} is no GeoJSON of features', looked_for='a FeatureCollection or a list of features')
-    return content
+        content = content.get('features', [content])
+    return as_record(list[Feature], content, f'The GeoJSON {path}')
 
 
-def _classification(feature: dict) -> str:
-    properties = feature.get('properties')
-    classification = properties.get('classification') if isinstance(properties, dict) else None
+def _classification(feature: Feature) -> str:
+    classification = (feature.properties or {}).get('classification')
     # Derived classes are listed from the base class outwards, as in "Tumor: Positive".
     if isinstance(classification, dict) and isinstance(classification.get('names'), list):
         return ': '.join(map(str, classification['names']))

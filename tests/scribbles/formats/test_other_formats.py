@@ -261,7 +261,7 @@ HOSTILE = {
                           'holds no strokes'),
     },
     'qupath': {
-        'other JSON': ('{"a": 1}', 'no GeoJSON'),
+        'other JSON': ('{"a": 1}', 'GeoJSON .* is not as it has to be'),
         'unknown class': (QUPATH.replace('Tumor', 'unicorn'), 'unknown class'),
         'coordinates in words': (QUPATH.replace('[1000.5, 2000.5]', '"here"'), 'no list of positions'),
         'coordinates of one number': (QUPATH.replace('[1000.5, 2000.5]', '[1000.5]'), 'no list of positions'),
