@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from sdp_plugin import __version__
+from sdp_plugin.errors import UserError
 
 
 class ToolParser(argparse.ArgumentParser):
@@ -39,3 +42,53 @@ def positive(text: str) -> float:
     if not 0 < number < 1000:
         raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1000')
     return number
+
+
+def check_folders(*folders: Path | None) -> None:
+    """Check that those folders are there which were named.
+
+    Raises:
+        UserError: One is not.
+    """
+    for folder in folders:
+        if folder is not None and not folder.is_dir():
+            raise UserError('There is no such folder.', looked_for=folder)
+
+
+def folder_or_none(text: str) -> Path:
+    """The ``type`` of an argument that names a folder, which need not be there yet, and need not be writable."""
+    path = Path(text)
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f'{path} is no folder: name another one, or move it away')
+    if not os.path.isdir(nearest := _nearest(path)):
+        raise argparse.ArgumentTypeError(f'{path} cannot be a folder: {nearest} is none')
+    return path
+
+
+def folder_to_write(text: str) -> Path:
+    """The ``type`` of an argument that names a folder to write to, which is made where there is none.
+
+    What would keep it from being written is said before hours of work, not after them.
+    """
+    return _with_access(folder_or_none(text), Path(text))
+
+
+def file_to_write(text: str) -> Path:
+    """The ``type`` of an argument that names a file to write, as :func:`folder_to_write`; one there is replaced."""
+    path = Path(text)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise argparse.ArgumentTypeError(f'{path} is no file: name another one, or move it away')
+    if not os.path.isdir(nearest := _nearest(path.parent)):
+        raise argparse.ArgumentTypeError(f'{path} cannot be written: {nearest} is no folder')
+    return _with_access(path, path.parent)
+
+
+def _nearest(path: Path) -> Path:
+    # `os.path` takes a place that cannot be looked at for none, where `pathlib` raises.
+    return next(place for place in (path.absolute(), *path.absolute().parents) if os.path.lexists(place))
+
+
+def _with_access(path: Path, folder: Path) -> Path:
+    if not os.access(nearest := _nearest(folder), os.W_OK | os.X_OK):
+        raise argparse.ArgumentTypeError(f'{path} cannot be written: there is no access to {nearest}')
+    return path

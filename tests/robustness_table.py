@@ -36,6 +36,7 @@ ROWS = (
         f'{CHECKPOINTS}test_building.py::test_every_argument_of_every_registered_class_is_looked_into',
         f'{CHECKPOINTS}test_building.py::test_a_name_that_passes_the_check_is_not_imported',
         f'{CHECKPOINTS}test_building.py::test_deep_configs_end',
+        'tests/conversion/test_carry_over.py::test_nothing_is_imported_for_a_config_that_came_with_weights',
         f'{CHECKPOINTS}test_hostile_checkpoints.py::test_no_config_in_a_checkpoint_runs',
     ]),
     ('a hostile checkpoint that is tested, started or resumed from', 'refused, nothing runs', [
@@ -101,11 +102,17 @@ ROWS = (
         f'{LEASES}test_a_claim_from_the_future_does_not_hold_for_ever',
         f'{LEASES}test_an_unreadable_claim_lapses_by_its_age',
     ]),
+    ('a wrong path in any argument of any tool', 'one error that names it, nothing is written', [
+        'tests/tools/test_wrong_paths.py::test_a_wrong_path',
+    ]),
     ('a full disk, no permission, a busy or missing file, in workers too', 'one error with path and remedy', [
         'tests/test_errors.py::test_what_the_operating_system_refuses',
         'tests/test_errors.py::test_what_it_refuses_to_a_worker_reads_the_same',
         'tests/test_errors.py::test_the_first_of_two_errors_is_shown',
         'tests/test_errors.py::test_output_that_cannot_be_written_is_an_error',
+        f'{FILES}test_an_error_names_the_file_and_not_the_temporary_one',
+        f'{CHECKPOINTS}test_reading.py::test_a_disk_that_takes_no_more_is_named_with_the_file',
+        'tests/engine/hooks/test_checkpoints.py::test_a_full_disk_costs_no_older_checkpoint',
     ]),
     ('a process that is killed while it writes', 'the old file stays; the next run clears up', [
         f'{FILES}test_what_a_killed_process_left_is_removed_by_the_next_one',

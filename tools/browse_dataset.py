@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 from sdp_plugin.apis.browse import SPLITS, browse, choose, open_dataset
-from sdp_plugin.command_line import ToolParser, at_least
+from sdp_plugin.command_line import ToolParser, at_least, folder_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.settings import OptionsAction, load_config
 from sdp_plugin.visualization.panels import check_can_show, save_panels, save_small_panels, show_panels
@@ -33,7 +33,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, such as one of configs/pretrain or configs/finetune')
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
-        '--out', default='work_dirs/browse', metavar='FOLDER', help='write PNGs there (default: %(default)s)'
+        '--out',
+        type=folder_to_write,
+        default='work_dirs/browse',
+        metavar='FOLDER',
+        help='write PNGs there (default: %(default)s)',
     )
     target.add_argument('--show', action='store_true', help='open windows instead, one after the other')
     parser.add_argument('--split', choices=SPLITS, default='train', help='default: %(default)s')

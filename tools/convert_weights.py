@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.conversion.account import summary, table, verification
 from sdp_plugin.conversion.carry_over import carry_over, check_can_write, write
 from sdp_plugin.errors import exits_on_user_error
@@ -29,7 +29,9 @@ def parse_args() -> argparse.Namespace:
         help="checkpoint of a segmentor or classifier; or a ResNet of torchvision, timm or MMPretrain's zoo, without "
         'a config',
     )
-    parser.add_argument('out', help='file to write (.pth or .safetensors); an existing one is never overwritten')
+    parser.add_argument(
+        'out', type=file_to_write, help='file to write (.pth or .safetensors); an existing one is never overwritten'
+    )
     parser.add_argument('--config', help='config that the checkpoint was trained with (default: the one inside it)')
     parser.add_argument(
         '--architecture',

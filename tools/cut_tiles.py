@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.command_line import ToolParser, at_least, positive
+from sdp_plugin.command_line import ToolParser, at_least, folder_to_write, positive
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.slides.cutting import PLACES, cut_tiles
 from sdp_plugin.slides.reading import open_slide
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('slide', help='whatever OpenSlide reads, or a plain image with --mpp')
     parser.add_argument('strokes', help='GeoJSON of QuPath')
-    parser.add_argument('out', help='folder to write to; tiles of several slides may share it')
+    parser.add_argument('out', type=folder_to_write, help='folder to write to; tiles of several slides may share it')
     parser.add_argument('--model-mpp', type=positive, required=True, help='micrometres a pixel of the tiles')
     parser.add_argument(
         '--size', type=at_least(1), default=512, help='width and height of a tile (default: %(default)s)'

@@ -22,14 +22,14 @@ import sys
 from sdp_plugin.apis.export import CONFIG_FILE, export
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import first_tiles, open_tiles
-from sdp_plugin.command_line import ToolParser, positive
+from sdp_plugin.command_line import ToolParser, folder_to_write, positive
 from sdp_plugin.errors import exits_on_user_error
 
 
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a fine-tuning by tools/train.py')
-    parser.add_argument('out', help='folder to write to')
+    parser.add_argument('out', type=folder_to_write, help='folder to write to')
     parser.add_argument('--tiles', help='folder or HDF5 file of real tiles to compare on; 32 of them are taken')
     parser.add_argument('--array', default='x', help='name of the array in an HDF5 file (default: %(default)s)')
     parser.add_argument('--normalisation', choices=('outside', 'inside'), default='outside', help='of the networks')

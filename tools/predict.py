@@ -27,7 +27,7 @@ import numpy as np
 
 from sdp_plugin.apis.predict import load_classifier
 from sdp_plugin.apis.predict_tiles import are_tiles, open_tiles, predict, write_predictions
-from sdp_plugin.command_line import ToolParser, at_least, positive
+from sdp_plugin.command_line import ToolParser, at_least, folder_to_write, positive
 from sdp_plugin.errors import UserError, exits_on_user_error
 
 
@@ -40,7 +40,9 @@ def parse_args() -> argparse.Namespace:
         metavar='INPUT',
         help='slides; or one folder of tiles, subfolders included; or one HDF5 file with an array of RGB images',
     )
-    parser.add_argument('--out', default='predictions', help='folder to write to (default: %(default)s)')
+    parser.add_argument(
+        '--out', type=folder_to_write, default='predictions', help='folder to write to (default: %(default)s)'
+    )
     parser.add_argument('--batch-size', type=at_least(1), default=64, help='tiles at once (default: %(default)s)')
     parser.add_argument(
         '--shown', type=at_least(0), default=16, help='tiles in a block of the sheet (default: %(default)s)'

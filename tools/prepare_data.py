@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sdp_plugin.bars import Board
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, folder_or_none
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.prepare.check import as_text, check
 from sdp_plugin.prepare.data_set import ABSENT, DAMAGED, INCOMPLETE, DataSet
@@ -40,7 +40,9 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME',
         help=f'{", ".join(DATA_SETS)}; all: {", ".join(ALL)}; check, alone or before names: say how they stand',
     )
-    parser.add_argument('--root', type=Path, default=Path('data'), help='folder of all data sets (default: data)')
+    parser.add_argument(
+        '--root', type=folder_or_none, default=Path('data'), help='folder of all data sets (default: data)'
+    )
     parser.add_argument('--yes', action='store_true', help='you agree to the terms of the data sets: do not ask')
     parser.add_argument('--offline', type=Path, metavar='DIR', help='take the published files from this folder')
     parser.add_argument('--mirror', metavar='URL', help='try URL/<file name> before the published addresses')

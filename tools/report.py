@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, folder_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.report import write_report
 
@@ -23,7 +23,7 @@ from sdp_plugin.report import write_report
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('work_dir', help='work directory of a grid')
-    parser.add_argument('--out', help='folder to write to (default: WORK_DIR/report)')
+    parser.add_argument('--out', type=folder_to_write, help='folder to write to (default: WORK_DIR/report)')
     parser.add_argument(
         '--metric',
         action='append',

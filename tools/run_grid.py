@@ -22,7 +22,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, folder_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.launch import RunOptions, run_grid
@@ -37,7 +37,9 @@ from sdp_plugin.settings import OptionsAction
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('grid', help='grid config, such as one of configs/grids')
-    parser.add_argument('--work-dir', type=Path, help='folder for all results (default: work_dirs/grids/NAME)')
+    parser.add_argument(
+        '--work-dir', type=folder_to_write, help='folder for all results (default: work_dirs/grids/NAME)'
+    )
     parser.add_argument('--dry-run', action='store_true', help='print the plan, what is done and what is left')
     parser.add_argument('--verbose', action='store_true', help='with --dry-run: every cell in a line')
     parser.add_argument('--retry-failed', action='store_true', help='run cells again that failed')

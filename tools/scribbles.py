@@ -2,7 +2,7 @@
 r"""Bring scribbles from the tool they were drawn with, make them from masks, and see what they label.
 
 An interrupted run goes on where it was: annotations that exist are left alone. Files that cannot be used are listed
-at the end with the reason, the rest is finished, and the exit status is 1.
+at the end with the reason, the rest is finished, and the exit status is 1. A single one is an error.
 
 examples:
   python tools/scribbles.py convert annotations.xml data/scribbles --from cvat --class-names stroma,tumour
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdp_plugin.command_line import ToolParser, positive
+from sdp_plugin.command_line import ToolParser, file_to_write, folder_to_write, positive
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import read_regular_file, write_json_atomically
 from sdp_plugin.hardware import cores
@@ -89,14 +89,14 @@ def parse_args() -> argparse.Namespace:
 
     convert = commands.add_parser('convert', parents=[common, reading, making], help='from one format to another')
     convert.add_argument('input', type=Path, help='file, or folder of files')
-    convert.add_argument('output', type=Path, help='folder; one file an image')
+    convert.add_argument('output', type=folder_to_write, help='folder; one file an image')
     writable = [name for name, entry in FORMATS.items() if entry.write]
     convert.add_argument('--to', dest='target', choices=writable, default='scribblesup')
     convert.add_argument('--out-ignore-index', type=int, default=255, help='of index PNGs that are written')
 
     synthesize = commands.add_parser('synthesize', parents=[common, making], help='strokes or clicks from masks')
     synthesize.add_argument('input', type=Path, help='index PNG, or folder of them')
-    synthesize.add_argument('output', type=Path, help='folder for ScribbleSup XML')
+    synthesize.add_argument('output', type=folder_to_write, help='folder for ScribbleSup XML')
     synthesize.add_argument('--seed', type=int, default=0, help='the same seed gives the same strokes (default: 0)')
     synthesize.add_argument(
         '--kind', choices=('strokes', 'points'), default='strokes', help='points: one click a region'
@@ -112,11 +112,13 @@ def parse_args() -> argparse.Namespace:
     stats.add_argument('input', type=Path, help='file, or folder of files')
     stats.add_argument('--masks', type=Path, help='folder of <image id>.png to compare with')
     stats.add_argument('--size-mismatch', choices=('error', 'rescale'), default='error', help='strokes and masks')
-    stats.add_argument('--json', type=Path, metavar='FILE', help='write all numbers')
+    stats.add_argument('--json', type=file_to_write, metavar='FILE', help='write all numbers')
     return parser.parse_args()
 
 
 def _options(args: argparse.Namespace) -> FormatOptions:
+    if args.images and not args.images.is_dir():
+        raise UserError(f'{args.images} is no folder', looked_for='the images, for their sizes')
     return FormatOptions(
         class_names=args.class_names,
         unknown_tag=args.unknown_tag,
@@ -195,6 +197,10 @@ def _stats(args: argparse.Namespace) -> int:
     paths = find_files(args.input, FORMATS[args.source].suffix)
     outcomes = list(work_through(work, paths, args.workers, 'stats'))
     summary = summarise([image for outcome in outcomes for image in outcome.result or []], args.class_names)
+    if args.masks and summary['total']['labelled'] and not summary['total']['compared']:
+        raise UserError(
+            f'{args.masks} holds no mask to compare with.', looked_for='<image id>.png for any of the images'
+        )
     print(table(summary))
     if args.json:
         write_json_atomically(args.json, summary)

@@ -16,7 +16,7 @@ import sys
 from functools import partial
 
 from sdp_plugin.bars import over
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.statistics.simulation.tables import TABLES
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         help='experiments a row; a tenth of it where one takes long (default: %(default)s, some minutes)',
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument('--out', help='also write the tables to this Markdown file')
+    parser.add_argument('--out', type=file_to_write, help='also write the tables to this Markdown file')
     return parser.parse_args()
 
 

@@ -15,7 +15,7 @@ from mmengine.dist import is_main_process
 
 from sdp_plugin.apis.arguments import add_run_arguments, config_from
 from sdp_plugin.apis.train import test
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.files import write_json_atomically
 
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('config', help='the config that the checkpoint was trained with')
     parser.add_argument('checkpoint', help='a checkpoint of tools/train.py')
-    parser.add_argument('--out', help='also write the metrics to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the metrics to this JSON file')
     add_run_arguments(parser)
     return parser.parse_args()
 

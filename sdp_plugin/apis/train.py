@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from sdp_plugin import __version__
 from sdp_plugin.catalogue.inspection import check_run
-from sdp_plugin.checkpoints.reading import register_safe_loader
+from sdp_plugin.checkpoints.reading import load_checkpoint, register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.engine.hooks import DivergenceHook
 from sdp_plugin.engine.preflight import check_before_training
@@ -124,6 +124,8 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
         UserError: If the checkpoint is none, or is one of another network.
     """
     register_safe_loader()
+    # What cannot be read is said before anything is built and written.
+    load_checkpoint(checkpoint)
     # Only the checkpoint that is to be tested is loaded.
     cfg.load_from, cfg.resume = None, False
     prepare_cpu_group(cfg)

@@ -89,6 +89,12 @@ def compute_features(
     return file.finished(time.monotonic() - started)
 
 
+class _Noted(Record):
+    images: str
+    weights: str
+    done: NonNegativeInt
+
+
 class _Growing:
     """A file of features that is filled from the first image to the last.
 

@@ -76,10 +76,14 @@ def work_through(work: Callable[[Path], object], paths: Sequence[Path], workers:
     """Apply ``work`` to each path in ``workers`` processes, with progress on stderr, in the order of the paths.
 
     A :class:`UserError` of one path becomes the problem of its outcome, and the others go on.
+
+    Raises:
+        UserError: The only path cannot be used, or the disk lets nothing be written.
     """
     guarded = partial(_guarded, work)
     if min(workers, len(paths)) <= 1:
-        yield from over(map(guarded, paths), title, len(paths))
+        outcomes = map(guarded, paths)
+        yield from over(map(_or_its_error, outcomes) if len(paths) == 1 else outcomes, title, len(paths))
         return
     with ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         outcomes = pool.map(guarded, paths, chunksize=min(8, -(-len(paths) // workers)))
@@ -96,6 +100,12 @@ def _guarded(work: Callable[[Path], object], path: Path) -> Outcome:
         if isinstance(error, OSError) and error.errno in _ENDING:
             raise user_error_of(error) from error
         return Outcome(path, problem=f'{type(error).__name__}: {error}')
+
+
+def _or_its_error(outcome: Outcome) -> Outcome:
+    if outcome.problem:
+        raise UserError(f'{outcome.path} cannot be used.', found=outcome.problem)
+    return outcome
 
 
 def convert_file(

@@ -133,7 +133,7 @@ def test_convert_reads_the_size_of_a_tile_from_its_image(tmp_path):
     (tmp_path / 'tile.geojson').write_text(json.dumps([feature]))
     Image.new('RGB', (64, 48)).save(tmp_path / 'tile.png')
     arguments = ('convert', tmp_path / 'tile.geojson', tmp_path / 'out', '--from', 'qupath', '--class-names', 'Tumor')
-    _, errors = run(*arguments, '--offset', 100, 200, expect=1)
+    _, errors = run(*arguments, '--offset', 100, 200, expect=2)
     assert '--images' in errors
     run(*arguments, '--offset', 100, 200, '--images', tmp_path)
     expected = ScribbleSet((Stroke([[0, 0], [10, 20]], 0),), 64, 48)

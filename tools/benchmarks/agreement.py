@@ -30,7 +30,7 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.engine.in_memory.graph import CapturedStep
 from sdp_plugin.engine.in_memory.side_by_side import run_side_by_side
@@ -98,7 +98,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=160, metavar='N', help='to train on (default: %(default)s)')
     parser.add_argument('--resolution', type=int, default=96, metavar='PX', help='(default: %(default)s)')
     parser.add_argument('--together', type=int, default=4, metavar='N', help='side by side (default: %(default)s)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

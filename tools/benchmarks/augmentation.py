@@ -32,7 +32,7 @@ from measuring import alternate, core_seconds, machine, ratios, seconds, spread,
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.demo_data.tiles import pcam_patches
 from sdp_plugin.engine.in_memory.augmentation import (
     BatchAugmentation,
@@ -58,7 +58,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--images', type=int, default=256, metavar='N', help='a measurement (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='(default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=9, metavar='N', help='measurements a side (default: %(default)s)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

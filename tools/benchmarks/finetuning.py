@@ -35,7 +35,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.catalogue.inspection import check_run
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.engine.in_memory.graph import WARM_UP
 from sdp_plugin.engine.in_memory.turns import Turns
@@ -73,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--compile', action='store_true', help='also measure a compiled backbone')
     parser.add_argument('--together', type=int, default=0, metavar='N', help='also N cells side by side, on a GPU')
     parser.add_argument('--bfloat16', action='store_true', help='measure bfloat16 where the device emulates it, too')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     args = parser.parse_args()
     if args.together and args.iterations <= WARM_UP:
         parser.error(f'--together needs more than {WARM_UP} --iterations: the step is recorded after so many')
@@ -276,6 +277,7 @@ def main() -> None:
         if args.data_root is None:
             write_pcam(folder, dict(train=args.iterations * args.batch_size, valid=2, test=2))
         cfg = config_for(args, data_root, folder)
+        check_run(cfg)
         report['peak'] = {'float32': peak(torch.float32, device)}
         if has_bfloat16(device):
             report['peak']['bfloat16'] = peak(torch.bfloat16, device)

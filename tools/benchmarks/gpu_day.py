@@ -34,9 +34,11 @@ from pathlib import Path
 
 from measuring import spread, table
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, check_folders, folder_to_write
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.records import read_json_file
+from sdp_plugin.shipped import config_path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -79,7 +81,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('stage', choices=['pack', 'right', 'fast', 'true', 'unpack'])
     parser.add_argument('folder', nargs='?', type=Path, help='of unpack: where the pieces lie')
-    parser.add_argument('--out', type=Path, default=ROOT / 'work_dirs' / 'gpu_day', metavar='FOLDER')
+    parser.add_argument('--out', type=folder_to_write, default=ROOT / 'work_dirs' / 'gpu_day', metavar='FOLDER')
     parser.add_argument('--pcam', type=Path, help='folder of PCam; generated patches without it')
     parser.add_argument('--voc', type=Path, help='VOC2012, with SegmentationClassAug; no pre-training without it')
     parser.add_argument('--scribbles', type=Path, help='folder of ScribbleSup XMLs; full masks without it')
@@ -183,7 +185,7 @@ def run_stage(args: argparse.Namespace) -> int:
             gaps += 1
             rows.append((name, problem))
         else:
-            rows += step.rows(json.loads(out.read_text()))
+            rows += step.rows(read_json_file(out))
     goals = [(f'goal: {what}', f'{wanted:,}, aim {aim:,}') for what, (wanted, aim) in GOALS.items()]
     text = table((args.stage, ''), rows + (goals if args.stage == 'fast' else []))
     write_text_atomically(folder / 'table.md', text + '\n')
@@ -318,6 +320,8 @@ def main() -> int:
     if len(sys.argv) > 2 and sys.argv[1] in OWN:
         return OWN[sys.argv[1]](*sys.argv[2:]) or 0
     args = parse_args()
+    check_folders(args.pcam, args.voc, args.scribbles)
+    config_path(args.grid)
     os.chdir(ROOT)
     return {'pack': pack, 'unpack': partial(unpack, args.folder)}.get(args.stage, partial(run_stage, args))()
 

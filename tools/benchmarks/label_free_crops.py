@@ -23,7 +23,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import RandomCrop
 
 from sdp_plugin.bars import over
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.datasets.transforms.geometry import RandomLabelledCrop, RandomRescale
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--crop-size', type=int, default=321, metavar='PIXELS', help='(default: %(default)s)')
     parser.add_argument('--crops', type=int, default=20, metavar='N', help='crops an image (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='(default: %(default)s)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

@@ -56,7 +56,7 @@ def main() -> int:
     pairs = [(xml, args.images / f'{xml.stem}.jpg') for xml in find_files(args.scribbles, '.xml')]
     pairs = [(xml, jpeg) for xml, jpeg in pairs if jpeg.is_file()][: args.limit]
     if not pairs:
-        raise UserError(f'{args.images} holds no JPEG with the name of a scribble file')
+        raise UserError(f'{args.images} holds no JPEG with the name of a scribble file', looked_for=args.scribbles)
     times = [_measure(xml, jpeg, args.repeat) for xml, jpeg in pairs]
     medians = {name: median(time[name] for time in times) for name in times[0]}
     print(f'medians over {len(pairs)} images, ms')

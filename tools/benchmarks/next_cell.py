@@ -34,7 +34,7 @@ from mmengine.hooks import Hook
 
 from sdp_plugin.apis.train import build_runner, run_training
 from sdp_plugin.catalogue import subsets
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.isolation import forgotten
 from sdp_plugin.errors import exits_on_user_error
@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--examples-per-class', type=int, default=1000, metavar='N', help='(default: %(default)s)')
     parser.add_argument('--initialisation', help='a converted checkpoint; without it the start is random')
     parser.add_argument('--profile', action='store_true', help='also print where the last cell spends its time')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from measuring import alternate, machine, ratios, seconds, spread, summary, table, write_report
 from torchvision.datasets import PCAM
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write, folder_to_write
 from sdp_plugin.datasets.hdf5_reading import open_images, read_images
 from sdp_plugin.errors import UserError, exits_on_user_error
 
@@ -49,8 +49,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='(default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=5, metavar='N', help='measurements a side (default: %(default)s)')
     parser.add_argument('--layouts', nargs='+', choices=LAYOUTS, default=list(LAYOUTS), metavar='LAYOUT')
-    parser.add_argument('--folder', help='where the files are written and removed (default: the temporary folder)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument(
+        '--folder', type=folder_to_write, help='where the files are written and removed (default: the temporary folder)'
+    )
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

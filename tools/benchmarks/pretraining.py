@@ -41,7 +41,7 @@ from pretraining_input import draw_scribbles, image_ids, our_config, stock_datas
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.precision import has_bfloat16
 from sdp_plugin.errors import exits_on_user_error
@@ -100,7 +100,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=3, metavar='N', help='measurements a side (default: %(default)s)')
     parser.add_argument('--num-workers', type=int, default=min(4, cores()), metavar='N', help='(default: %(default)s)')
     parser.add_argument('--bfloat16', action='store_true', help='also where the device has no instructions for it')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

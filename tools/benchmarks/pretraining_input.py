@@ -33,7 +33,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS, DefaultScope
 
 from sdp_plugin.catalogue.voc import FOREGROUND_CLASSES
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batches', type=int, default=20, metavar='N', help='batches a measurement (default: 20)')
     parser.add_argument('--batch-size', type=int, default=10, metavar='N', help='(default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=7, metavar='N', help='measurements a side (default: %(default)s)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

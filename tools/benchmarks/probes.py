@@ -9,6 +9,7 @@ examples:
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from measuring import core_seconds, machine, seconds, table, write_report
 
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.probes.cells import run_probes
 from sdp_plugin.probes.classifiers import CLASSIFIERS
@@ -27,13 +29,13 @@ PACKAGES = ('torch', 'scikit-learn', 'numpy', 'scipy')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--pcam', required=True, help='folder of the HDF5 files')
     parser.add_argument('--config', default='finetune/resnet18_1xb32-100e_pcam.py', help='network and input size')
     parser.add_argument('--examples-per-class', type=int, default=100, metavar='N')
     parser.add_argument('--draws', type=int, default=1000, metavar='N', help='of each classifier')
     parser.add_argument('--precision', default='float32', choices=['auto', 'float32', 'bfloat16'])
-    parser.add_argument('--out', help='write the numbers as JSON')
+    parser.add_argument('--out', type=file_to_write, help='write the numbers as JSON')
     return parser.parse_args()
 
 
@@ -42,7 +44,9 @@ def main() -> None:
     args = parse_args()
     options = dict(data_root=args.pcam, examples_per_class=args.examples_per_class, precision=args.precision)
     cfg = load_config(CONFIGS / args.config, options)
-    about = machine(PACKAGES) | dict(threads=torch.get_num_threads(), arguments=vars(args))
+    about = machine(PACKAGES) | dict(
+        threads=torch.get_num_threads(), arguments={name: str(value) for name, value in vars(args).items()}
+    )
     with tempfile.TemporaryDirectory() as folder:
         rows = [('features', *measured(lambda: compute_features(cfg, None, folder)))]
         path = Path(folder, 'features.npy')
@@ -63,4 +67,4 @@ def measured(work) -> tuple[float, float]:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -23,7 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.profiler import ProfilerActivity, profile
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.shipped import get_config
@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('--images', type=int, default=240, metavar='N', help='an epoch (default: %(default)s)')
     parser.add_argument('--quick', action='store_true', help='see whether it runs')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

@@ -14,7 +14,6 @@ example:
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -23,9 +22,10 @@ from pathlib import Path
 
 from measuring import spread, table
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, check_folders, folder_to_write
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.records import read_json_file, read_text
 
 BEGIN, END = '<!-- benchmarks: begin -->', '<!-- benchmarks: end -->'
 Row = tuple[str, str, str, str]
@@ -151,7 +151,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pcam', type=Path, required=True, help='folder of PCam')
     parser.add_argument('--voc', type=Path, required=True, help='VOC2012, with SegmentationClassAug')
     parser.add_argument('--scribbles', type=Path, required=True, help='folder of ScribbleSup XMLs')
-    parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='for the JSON files and the table')
+    parser.add_argument(
+        '--out', type=folder_to_write, required=True, metavar='FOLDER', help='for the JSON files and the table'
+    )
     parser.add_argument('--only', nargs='*', choices=BENCHMARKS, default=list(BENCHMARKS), metavar='NAME')
     parser.add_argument('--quick', action='store_true', help='see whether all run: too short to conclude from')
     parser.add_argument('--readme', type=Path, help='also put the table into this file')
@@ -179,7 +181,7 @@ def report_of(name: str, folder: Path) -> dict:
     path = folder / f'{name}.json'
     if not path.is_file():
         raise UserError('A benchmark has not run.', looked_for=path, remedy=f'add {name} to --only')
-    return json.loads(path.read_text())
+    return read_json_file(path)
 
 
 def text_of(reports: Mapping[str, Mapping]) -> str:
@@ -228,7 +230,7 @@ def around_the_table(path: Path) -> tuple[str, str]:
     Raises:
         UserError: The file or the comments are not there.
     """
-    text = path.read_text() if path.is_file() else ''
+    text = read_text(path)
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -242,9 +244,7 @@ def check(args: argparse.Namespace) -> None:
     Raises:
         UserError: A folder, a report or the place for the table is not there.
     """
-    for folder in (args.pcam, args.voc, args.scribbles):
-        if not folder.is_dir():
-            raise UserError('There is no such folder.', looked_for=folder)
+    check_folders(args.pcam, args.voc, args.scribbles)
     for name in set(BENCHMARKS) - set(args.only):
         report_of(name, args.out)
     if args.readme:

@@ -25,6 +25,7 @@ import numpy as np
 import tifffile
 from measuring import machine, write_report
 
+from sdp_plugin.command_line import ToolParser, file_to_write, folder_to_write
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.slides.classes import slide_classes
 from sdp_plugin.slides.model import SlideModel
@@ -35,14 +36,16 @@ CLASSES = ('normal', 'tumour')
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('--width', type=int, default=100_000, help='of the slide (default: %(default)s)')
     parser.add_argument('--height', type=int, default=80_000, help='of the slide (default: %(default)s)')
     parser.add_argument('--mpp', type=float, default=0.25, help='of the slide (default: %(default)s)')
     parser.add_argument('--stride', type=int, help="between tiles, in a tile's pixels (default: a tile's side)")
     parser.add_argument('--limit', type=float, default=2000, help='MB that are allowed (default: %(default)s)')
-    parser.add_argument('--folder', help='where the files are written and removed (default: the temporary folder)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument(
+        '--folder', type=folder_to_write, help='where the files are written and removed (default: the temporary folder)'
+    )
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

@@ -25,6 +25,7 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 
 from sdp_plugin.apis.predict import Classifier
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.slides.inference import LogitsFile, classify, read_batches
 from sdp_plugin.slides.reading import open_slide
@@ -34,14 +35,14 @@ INPUT, MODEL_MPP = 96, 0.972
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ToolParser(__doc__)
     parser.add_argument('slide', help='whatever OpenSlide reads')
     parser.add_argument('--stride', type=int, help="between tiles, in a tile's pixels (default: a tile's side)")
     parser.add_argument('--tiles', type=int, default=400, help='at most (default: %(default)s)')
     parser.add_argument('--batch-size', type=int, default=64, help='(default: %(default)s)')
     parser.add_argument('--readers', type=int, default=2, help='our threads (default: %(default)s)')
     parser.add_argument('--rounds', type=int, default=5, help='measurements a side (default: %(default)s)')
-    parser.add_argument('--out', help='also write the numbers to this JSON file')
+    parser.add_argument('--out', type=file_to_write, help='also write the numbers to this JSON file')
     return parser.parse_args()
 
 

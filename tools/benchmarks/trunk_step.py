@@ -23,7 +23,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.settings import load_config
 
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=10)
     parser.add_argument('--rounds', type=int, default=8)
     parser.add_argument('--precision', default='float32', choices=('float32', 'bfloat16', 'auto'))
-    parser.add_argument('--out', metavar='FILE', help='write the numbers as JSON')
+    parser.add_argument('--out', type=file_to_write, metavar='FILE', help='write the numbers as JSON')
     return parser.parse_args()
 
 

@@ -29,6 +29,7 @@ from sdp_plugin.conversion.source import read_config
 from sdp_plugin.conversion.trunks import ADAPTER, trunk_of_model
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.records import read_text
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SUPERVISIONS = ('scribbles', 'masks')
@@ -223,9 +224,7 @@ def around_table(path: Path) -> tuple[str, str]:
     Raises:
         UserError: If the file is missing, or the markers are not there once each, in their order.
     """
-    if not path.is_file():
-        raise UserError('The file to update is missing.', looked_for=path)
-    text = path.read_text(encoding='utf-8')
+    text = read_text(path)
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in before + after:
