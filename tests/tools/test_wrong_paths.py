@@ -90,6 +90,7 @@ COMMANDS = [
     ('benchmarks/slide_tiles.py', '{slide:file} --out {out:new_file}'),
     ('benchmarks/trunk_step.py', '--out {out:new_file}'),
     ('docs/backbone_table.py', '--update {update:file}'),
+    ('docs/results_page.py', '{folder:folder} --grid {grid:folder}'),
 ]
 NO_PATHS = {
     'browse_dataset.py': {'ids'},
@@ -231,6 +232,7 @@ def sound(small_data, tmp_path_factory) -> dict[str, object]:
         'tissue': strokes,
         'work_dir': toy.work_dir,
         'grid': toy.grid,
+        'docs/results_page.py grid': toy.work_dir,
         'export.py tiles': small_data.crc,
         'scribbles.py tiles': root / 'tiles.csv',
         'input': strokes,

@@ -28,6 +28,7 @@ from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.grid.records import FINE_TUNING, PRETRAINING
 from sdp_plugin.grid.store import GridRecord, read_grid
+from sdp_plugin.records import read_json_file, read_text
 from sdp_plugin.report.build import build_report
 from sdp_plugin.report.model import Report, Summary
 from sdp_plugin.visualization.drawing import save_figure
@@ -311,13 +312,15 @@ def _draw_along(axes: Any, numbers: Mapping[str, Any], size: int = 200) -> None:
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
-    if args.grid:
-        numbers = collect(read_grid(args.grid))
+    record = read_grid(args.grid) if args.grid else None
+    page = args.folder / PAGE
+    before = read_text(page)
+    if record:
+        numbers = collect(record)
         text = json.dumps(numbers, ensure_ascii=False, indent=None, separators=(',', ':'))
         write_text_atomically(args.folder / NUMBERS, re.sub(r'(\{"dataset"|\{"first"|\{"name")', r'\n\1', text) + '\n')
-    numbers = json.loads((args.folder / NUMBERS).read_text())
-    page = args.folder / PAGE
-    write_text_atomically(page, fill(page.read_text(), numbers))
+    numbers = read_json_file(args.folder / NUMBERS)
+    write_text_atomically(page, fill(before, numbers))
     save_figure(draw(numbers), args.folder / PICTURE)
     print(f'written: {page}, {args.folder / PICTURE}')
 
