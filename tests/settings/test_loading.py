@@ -56,6 +56,7 @@ CASES = [
     (SCRIBBLES, 'precision', 'float32', {'optim_wrapper.precision': 'float32'}),
     (SCRIBBLES, 'channels_last', False, {'default_hooks.prepare_model.channels_last': False}),
     (SCRIBBLES, 'checkpoint_minutes', 1, {'default_hooks.checkpoint.minutes': 1}),
+    (SCRIBBLES, 'test_interval', 500, {'default_hooks.periodic_test.interval': 500}),
     (SCRIBBLES, 'compile_backbone', True, {'default_hooks.prepare_model.compile_backbone': True}),
     (OWN, 'num_classes', 5, {'model.head.num_classes': 5, 'data_preprocessor.num_classes': 5}),
     (OWN, 'group_pattern', 'S(.)', {f'{part}_dataloader.dataset.group_pattern': 'S(.)' for part in ('train', 'test')}),

@@ -45,6 +45,7 @@ CASES: dict[str, tuple[list, list]] = {
     'channels_last': ([True, False], NO_FLAG),
     'compile_backbone': ([True, False], NO_FLAG),
     'checkpoint_minutes': ([5, 0.5, None], NO_POSITIVE),
+    'test_interval': ([0, 500], NOT_FROM_ZERO),
     'lr': ([1e-4, 1], [*NO_POSITIVE, None]),
     'max_epochs': ([1, 100], [*NO_COUNT, None]),
     'max_iters': ([1, 40_000], [*NO_COUNT, None]),
