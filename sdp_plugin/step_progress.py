@@ -67,7 +67,7 @@ class StepProgressFile:
         progress = StepProgress(phase, done, total, seconds, left, loss())
         # A training does not fail for it.
         with suppress(OSError):
-            write_json_atomically(self.path, asdict(progress), indent=None)
+            write_json_atomically(self.path, asdict(progress))
 
 
 def read_step_progress(folder: str | Path) -> StepProgress | None:

@@ -43,9 +43,16 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
         map_location: The device of its tensors, as in :func:`torch.load`; its functions are for trusted files.
 
     Raises:
-        UserError: If there is no such file, if it is no checkpoint or a damaged one, or if reading it would need a
-            class or function outside the fixed table (see :mod:`sdp_plugin.checkpoints.unpickling`).
+        UserError: If it is a URL, if there is no such file, if it is no checkpoint or a damaged one, or if reading it
+            would need a class or function outside the fixed table (see :mod:`sdp_plugin.checkpoints.unpickling`).
     """
+    if _URL.match(str(path)):
+        raise UserError(
+            'Checkpoints are read from files alone; nothing is fetched unasked.',
+            looked_for='a local file',
+            found=path,
+            remedy='download it, compare its digest with the one that its source states, and name the file',
+        )
     path = Path(path).expanduser()
     _check_is_file(path)
     try:
@@ -239,15 +246,8 @@ def load_from_file(filename: str, map_location: Any = None, **_: Any) -> dict:
     """Read a local checkpoint for mmengine, which names a loader in its log by what follows ``load_from_``.
 
     Raises:
-        UserError: As :func:`load_checkpoint` does, and if ``filename`` is a URL.
+        UserError: As :func:`load_checkpoint` does.
     """
-    if _URL.match(str(filename)):
-        raise UserError(
-            'Checkpoints are read from files alone; nothing is fetched unasked.',
-            looked_for='a local file',
-            found=filename,
-            remedy='download it, compare its digest with the one that its source states, and name the file',
-        )
     checkpoint = load_checkpoint(filename, map_location=map_location)
     if isinstance(checkpoint.get('meta'), dict):
         # mmengine executes this text when it resumes; no version of it writes one (the config is in meta['cfg']).
