@@ -230,7 +230,7 @@ def around_the_table(path: Path) -> tuple[str, str]:
     Raises:
         UserError: The file or the comments are not there.
     """
-    text = read_text(path)
+    text = read_text(path) if path.is_file() else ''
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
