@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.report.entries import image_weights, is_number
-from sdp_plugin.report.model import Column, ComparisonBlock, ComparisonRow, Row, Value
+from sdp_plugin.report.model import Column, ComparisonBlock, ComparisonRow, Position, Row, Value
 from sdp_plugin.report.pairing import pair_up
 from sdp_plugin.report.runs import Run, RunTable, share_test_images
 from sdp_plugin.report.scores import CONTRIBUTIONS
@@ -56,14 +57,17 @@ def _block(
     margins_hold: bool,
 ) -> ComparisonBlock:
     parts = []
-    for (variant, column), runs in _runs_by_column(table, columns).items():
-        if not set(compared) <= {run.position.row for run in runs}:
+    for variant, column in product(table.variants, columns):
+        positions = [Position(variant, column, row.initialisation, row.method) for row in compared]
+        if not all(position in table.by_position for position in positions):
             continue
-        pairing = pair_up(runs, *compared)
+        pairing = pair_up([run for position in positions for run in table.by_position[position]], *compared)
         pairs = [pair for pair in pairing.pairs if all(is_number(run.metrics.get(metric)) for run in pair)]
         values = [[run.metrics[metric] for run in side] for side in zip(*pairs, strict=True)] or [[], []]
         margin = margin_of(wanted, column.dataset) if margins_hold else None
-        comparison = compare_paired(*values, test_train_ratio=table.fold_ratio(runs), margin=margin)
+        comparison = compare_paired(
+            *values, test_train_ratio=table.fold_ratio(table.by_column[variant, column]), margin=margin
+        )
         unpaired = list(pairing.unpaired)
         unpaired += [(pair[0].place, f'no {metric} in a result') for pair in pairing.pairs if pair not in pairs]
         parts.append((variant, column, comparison, pairs, unpaired))
@@ -74,15 +78,6 @@ def _block(
         for (variant, column, comparison, pairs, unpaired), claim, interval in zip(parts, words, images, strict=True)
     ]
     return ComparisonBlock(compared[0].label, compared[1].label, tuple(rows))
-
-
-def _runs_by_column(table: RunTable, columns: Sequence[Column]) -> dict[tuple[str, Column], list[Run]]:
-    found: dict[tuple[str, Column], list[Run]] = {
-        (variant, column): [] for variant in table.variants for column in columns
-    }
-    for run in table.runs:
-        found[run.position.variant, run.position.column].append(run)
-    return found
 
 
 def _differences(pairs: Pairs, metric: str) -> tuple[Value, ...]:

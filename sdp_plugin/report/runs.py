@@ -97,6 +97,14 @@ class RunTable:
         return {position: sorted(runs, key=lambda run: run.draw) for position, runs in found.items()}
 
     @cached_property
+    def by_column(self) -> dict[tuple[str, Column], list[Run]]:
+        """The runs of each variant and column, in the order of the plan."""
+        found: dict[tuple[str, Column], list[Run]] = {}
+        for run in self.runs:
+            found.setdefault((run.position.variant, run.position.column), []).append(run)
+        return found
+
+    @cached_property
     def variants(self) -> tuple[str, ...]:
         """In the order of the grid."""
         return tuple(dict.fromkeys(position.variant for position in self.by_position))

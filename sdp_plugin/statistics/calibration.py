@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtr, softmax
 
 NUM_BINS = 15
@@ -115,12 +116,17 @@ def fitted_temperature(log_scores: np.ndarray, labels: np.ndarray) -> float:
     log_scores = np.asarray(log_scores, dtype=np.float64)
     of_label = log_scores[np.arange(len(labels)), labels].mean()
     low, high = np.log(TEMPERATURES)
-    # The derivative of the loss by the inverse temperature rises with it.
-    for _ in range(50):
-        middle = (low + high) / 2
-        expected = (softmax(log_scores / math.exp(middle), axis=1) * log_scores).sum(axis=1).mean()
-        low, high = (middle, high) if expected > of_label else (low, middle)
-    return math.exp((low + high) / 2)
+
+    def slope(log_temperature: float) -> float:
+        """The derivative of the loss by the inverse temperature, which falls as the temperature rises."""
+        expected = (softmax(log_scores / math.exp(log_temperature), axis=1) * log_scores).sum(axis=1).mean()
+        return expected - of_label
+
+    if not slope(low) > 0:
+        return math.exp(low)
+    if slope(high) > 0:
+        return math.exp(high)
+    return math.exp(brentq(slope, low, high, xtol=1e-9))
 
 
 def at_temperature(log_scores: np.ndarray, temperature: float) -> np.ndarray:
