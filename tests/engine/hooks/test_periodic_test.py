@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from power_cut import PowerCutError
 
 from sdp_plugin.apis.train import build_runner, run_training, train
 from sdp_plugin.checkpoints.reading import load_checkpoint
-from sdp_plugin.engine.hooks.periodic_test import metrics_along
+from sdp_plugin.engine.hooks.periodic_test import PeriodicTestHook, metrics_along
 from sdp_plugin.grid.train_cells import curve_of
 
 SCRIBBLES = 'pretrain/deeplabv2_r34-d8_1xb10-40k_voc12-scribbles-321x321.py'
@@ -31,6 +32,20 @@ def test_a_training_that_is_tested_ends_as_one_that_is_not(small_config, tmp_pat
         assert all(metric in metrics for metrics in tests.values())
     for name, tensor in ends[0].items():
         assert torch.equal(tensor, ends[1][name]), name
+
+
+def test_random_numbers_and_modes_stay_as_they_were(small_config):
+    cfg = small_config(SCRIBBLES, **SHORT)
+    cfg.test_dataloader.dataset.pipeline.insert(2, dict(type='mmseg.RandomFlip', prob=0.5))
+    runner = build_runner(cfg)
+    runner.call_hook('before_run')
+    runner.model.train()
+    numpy_state, torch_state = np.random.get_state()[1:3], torch.get_rng_state()
+    PeriodicTestHook(1).after_train_iter(runner, 0)
+    assert list(metrics_along(runner.message_hub)) == [1]
+    assert all(np.array_equal(*states) for states in zip(numpy_state, np.random.get_state()[1:3], strict=True))
+    assert torch.equal(torch_state, torch.get_rng_state())
+    assert runner.model.training
 
 
 def test_the_curve_of_a_resumed_training_has_all_tests(small_config):
