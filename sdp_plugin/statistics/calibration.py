@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import logsumexp, ndtr, softmax
 
 NUM_BINS = 15
@@ -113,6 +112,8 @@ def fitted_temperature(log_scores: np.ndarray, labels: np.ndarray) -> float:
     Returns:
         float: 1 changes nothing, more makes less confident; between 0.02 and 50.
     """
+    from scipy.optimize import brentq  # a fifth of a second, which reports without probes need not wait for
+
     log_scores = np.asarray(log_scores, dtype=np.float64)
     of_label = log_scores[np.arange(len(labels)), labels].mean()
     low, high = np.log(TEMPERATURES)
