@@ -21,8 +21,8 @@ from torch.utils._pytree import tree_flatten
 from sdp_plugin.engine.in_memory.augmentation import batched, settings_from_pipeline
 from sdp_plugin.engine.in_memory.batches import InputNormalisation, TrainingBatches
 from sdp_plugin.engine.in_memory.images import ImagesInMemory
-from sdp_plugin.engine.in_memory.optimisers import fuse
 from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores
+from sdp_plugin.engine.optimisers import fuse
 from sdp_plugin.engine.precision import autocast
 from sdp_plugin.settings import load_config
 

@@ -1,6 +1,8 @@
-"""Bringing a model into the form in which its device computes fastest."""
+"""Bringing a model and its optimiser into the form in which their device computes fastest."""
 
 from __future__ import annotations
+
+from contextlib import ExitStack
 
 import torch
 from mmengine.hooks import Hook
@@ -8,19 +10,23 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from sdp_plugin.engine.optimisers import fuse, optimisers_of
+from sdp_plugin.engine.weight_gradients import weight_gradients_by_products
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import HOOKS
 
 
 @HOOKS.register_module()
 class PrepareModelHook(Hook):
-    """Bring a model into the form in which its device computes fastest, before the first iteration.
+    """Bring model and optimiser into the form in which their device computes fastest, before the first iteration.
 
-    Neither changes names or values of the weights, so checkpoints are the same with and without.
+    Names and values of the weights stay, so checkpoints are the same with and without. The optimiser updates all
+    tensors in one kernel where its class has one, see :func:`sdp_plugin.engine.optimisers.fuse`.
 
     Args:
         channels_last (bool): Keep weights and feature maps in channels-last order, which the convolutions of tensor
-            cores and of oneDNN want. Defaults to True.
+            cores and of oneDNN want. On CPUs weight gradients are then matrix products, see
+            :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         compile_backbone (bool): Let ``torch.compile`` fuse the backbone, which takes a minute or more at the first
             iteration and needs a C++ compiler. Defaults to False.
 
@@ -31,14 +37,24 @@ class PrepareModelHook(Hook):
     def __init__(self, channels_last: bool = True, compile_backbone: bool = False) -> None:
         self.channels_last = channels_last
         self.compile_backbone = compile_backbone
+        self._until_trained = ExitStack()
 
     def before_train(self, runner: Runner) -> None:
         """Prepare the model, once a run."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        device = next(model.parameters()).device
         if self.channels_last:
             model.to(memory_format=torch.channels_last)
+        if self.channels_last and device.type == 'cpu':
+            self._until_trained.enter_context(weight_gradients_by_products(model))
         if self.compile_backbone:
             compile_in_place(model.backbone)
+        for optimiser in optimisers_of(runner.optim_wrapper):
+            fuse(optimiser, device, capturable=False)
+
+    def after_train(self, runner: Runner) -> None:
+        """Give the convolutions their own class back."""
+        self._until_trained.close()
 
 
 def compile_in_place(backbone: nn.Module) -> None:

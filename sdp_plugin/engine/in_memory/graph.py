@@ -40,7 +40,7 @@ class CapturedStep:
     recorded in this process: by PyTorch's issues 180395 and 190348 some versions leave their allocator unable to.
 
     Must be called on one stream that is not the default one. The optimiser must have been prepared by
-    :func:`sdp_plugin.engine.in_memory.optimisers.fuse` with ``capturable=True``.
+    :func:`sdp_plugin.engine.optimisers.fuse` with ``capturable=True``.
 
     Args:
         step (TrainingStep): The step.

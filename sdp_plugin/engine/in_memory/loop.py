@@ -18,11 +18,11 @@ from sdp_plugin.engine.in_memory.graph import CapturedStep, side_stream
 from sdp_plugin.engine.in_memory.image_source import ImageSource
 from sdp_plugin.engine.in_memory.images import ImagesInMemory, records_of
 from sdp_plugin.engine.in_memory.iteration_hooks import call, hooks_of_epochs, hooks_of_iterations
-from sdp_plugin.engine.in_memory.optimisers import can_be_captured, fuse, optimisers_of
 from sdp_plugin.engine.in_memory.step import TrainingStep, class_scores, draws_random_numbers
 from sdp_plugin.engine.in_memory.turns import in_company, let_others_go_on_until_done, next_turn
-from sdp_plugin.engine.in_memory.weight_gradients import weight_gradients_by_products
+from sdp_plugin.engine.optimisers import can_be_captured, fuse, optimisers_of
 from sdp_plugin.engine.precision import autocast, autocast_type
+from sdp_plugin.engine.weight_gradients import weight_gradients_by_products
 from sdp_plugin.registry import LOOPS
 
 ITERATIONS_A_TURN = 4
@@ -70,8 +70,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
         cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
         channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
-            and rounds otherwise. On CPUs, in the type of the weights, weight gradients are then matrix products, see
-            :mod:`sdp_plugin.engine.in_memory.weight_gradients`. Defaults to True.
+            and rounds otherwise. On CPUs weight gradients are then matrix products, see
+            :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         **kwargs: Of ``EpochBasedTrainLoop``.
     """
 
@@ -136,7 +136,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         if in_company():
             # cuDNN keeps what it has tried by thread, and would try all its algorithms anew in each training.
             torch.backends.cudnn.benchmark = False
-        if device.type == 'cpu' and self.channels_last and dtype is None:
+        if device.type == 'cpu' and self.channels_last:
             self._until_trained.enter_context(weight_gradients_by_products(model))
         fuse(optimiser, device, capturable=captured)
         # MMEngine's schedulers count the steps of the wrapper, which ours goes past, and would warn.

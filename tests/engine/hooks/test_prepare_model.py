@@ -1,4 +1,4 @@
-"""Memory order and compilation."""
+"""Memory order, compilation, fused optimisers, weight gradients."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from torch import nn
 
 from sdp_plugin.engine.hooks import PrepareModelHook
@@ -14,7 +15,8 @@ from sdp_plugin.engine.hooks import PrepareModelHook
 def runner_of_a_model() -> SimpleNamespace:
     model = nn.Module()
     model.backbone = nn.Conv2d(3, 4, 3)
-    return SimpleNamespace(model=model)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    return SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimiser))
 
 
 @pytest.mark.parametrize('channels_last', [False, True])
@@ -37,3 +39,24 @@ def test_the_backbone_is_compiled_in_place(monkeypatch):
     assert list(runner.model.state_dict()) == names
     PrepareModelHook().before_train(runner)
     assert len(compiled) == 1
+
+
+@pytest.mark.parametrize('channels_last', [False, True])
+def test_weight_gradients_are_products_until_the_training_ends(channels_last):
+    runner = runner_of_a_model()
+    runner.model.backbone = nn.Conv2d(32, 32, 3)
+    hook = PrepareModelHook(channels_last=channels_last)
+    hook.before_train(runner)
+    assert (type(runner.model.backbone) is not nn.Conv2d) == channels_last
+    hook.after_train(runner)
+    assert type(runner.model.backbone) is nn.Conv2d
+
+
+def test_the_optimiser_is_fused_where_its_class_can_be():
+    runner = runner_of_a_model()
+    PrepareModelHook().before_train(runner)
+    try:
+        torch.optim.SGD(runner.model.parameters(), lr=0.1, fused=True)
+    except (RuntimeError, TypeError):
+        pytest.skip('this version of PyTorch has no fused SGD on a CPU')
+    assert all(group['fused'] for group in runner.optim_wrapper.optimizer.param_groups)

@@ -19,7 +19,7 @@ from sdp_plugin.engine.in_memory import images as in_memory
 from sdp_plugin.engine.in_memory import loop
 from sdp_plugin.engine.in_memory.fallback import obstacles_of_optimiser
 from sdp_plugin.engine.in_memory.graph import CapturedStep
-from sdp_plugin.engine.in_memory.optimisers import optimisers_of
+from sdp_plugin.engine.optimisers import optimisers_of
 from sdp_plugin.errors import UserError
 
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from sdp_plugin.engine.in_memory import weight_gradients
-from sdp_plugin.engine.in_memory.weight_gradients import weight_gradients_by_products
+from sdp_plugin.engine import weight_gradients
+from sdp_plugin.engine.weight_gradients import weight_gradients_by_products
 
 GEOMETRIES = {
     '3 x 3': dict(kernel_size=3, padding=1),
@@ -93,12 +93,43 @@ def test_copies_and_files_hold_ordinary_convolutions(copied):
     assert torch.equal(other(inputs), model(inputs))
 
 
+@pytest.mark.parametrize('bytes_of_columns', [1, 8 * 2**20], ids=['an image at a time', 'at once'])
+def test_under_autocast_gradients_are_those_of_the_rounded_factors(monkeypatch, bytes_of_columns):
+    torch.manual_seed(0)
+    monkeypatch.setattr(weight_gradients, 'BYTES_OF_COLUMNS', bytes_of_columns)
+    convolution = nn.Conv2d(32, 32, 3, padding=1).to(memory_format=torch.channels_last)
+    # Whole numbers, which bfloat16 holds exactly; many images, whose sum in bfloat16 would lose terms.
+    inputs = torch.randint(-3, 4, (200, 32, 4, 4)).float().contiguous(memory_format=torch.channels_last)
+    upstream = torch.randint(-1, 2, (200, 32, 4, 4)).float()
+    (convolution(inputs) * upstream).sum().backward()
+    expected = [parameter.grad.clone() for parameter in convolution.parameters()]
+    convolution.zero_grad()
+    with weight_gradients_by_products(convolution), torch.autocast('cpu', torch.bfloat16):
+        outputs = convolution(inputs)
+        (outputs * upstream).sum().backward()
+    assert outputs.dtype == torch.bfloat16
+    for found, value in zip((parameter.grad for parameter in convolution.parameters()), expected, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, value, rtol=2**-8, atol=0.5)
+
+
+@pytest.mark.parametrize(('outputs', 'size', 'products'), [(32, 8, 1), (32, 9, 0), (21, 8, 0)])
+def test_in_bfloat16_small_maps_alone_are_products(monkeypatch, outputs, size, products):
+    made = []
+    product = weight_gradients.weight_gradient
+    monkeypatch.setattr(weight_gradients, 'weight_gradient', lambda *args: made.append(args) or product(*args))
+    convolution = nn.Conv2d(32, outputs, 3, padding=1)
+    with weight_gradients_by_products(convolution), torch.autocast('cpu', torch.bfloat16):
+        convolution(torch.randn(2, 32, size, size)).sum().backward()
+    assert len(made) == products
+    assert convolution.weight.grad.abs().sum() > 0
+
+
 def test_what_the_product_does_not_serve_is_left_to_the_library():
     convolution, inputs = nn.Conv2d(32, 8, 3), torch.randn(2, 32, 9, 9)
     with weight_gradients_by_products(convolution):
-        with torch.autocast('cpu', torch.bfloat16):
-            assert convolution(inputs).dtype == torch.bfloat16
-            convolution(inputs).sum().backward()
+        with torch.no_grad():
+            assert torch.equal(convolution(inputs), nn.functional.conv2d(inputs, convolution.weight, convolution.bias))
         assert convolution(inputs[0]).shape == (8, 7, 7)
         assert convolution(inputs[:0]).shape == (0, 8, 7, 7)
 

@@ -26,11 +26,18 @@ LEAST_CHANNELS = 32
 """Of the input. For the 3 of an image the product is too narrow to be fast, and oneDNN is fast; 64 to 2,048 were
 measured."""
 
+MOST_POSITIONS_IN_BFLOAT16 = 64
+"""Of a map of outputs. On larger ones, and where there are fewer outputs than ``LEAST_CHANNELS``, oneDNN's kernels for
+matrix units are faster."""
 
-# One function by device until PyTorch 2.4, which also brought get_autocast_dtype.
-_is_autocast_enabled = (
-    partial(torch.is_autocast_enabled, 'cpu') if hasattr(torch, 'get_autocast_dtype') else torch.is_autocast_cpu_enabled
-)
+
+# One function by device until PyTorch 2.4.
+if hasattr(torch, 'get_autocast_dtype'):
+    _is_autocast_enabled = partial(torch.is_autocast_enabled, 'cpu')
+    _autocast_dtype = partial(torch.get_autocast_dtype, 'cpu')
+else:
+    _is_autocast_enabled = torch.is_autocast_cpu_enabled
+    _autocast_dtype = torch.get_autocast_cpu_dtype
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def weight_gradients_by_products(model: nn.Module) -> Iterator[None]:
     fewer than 32 input channels are left alone. The results of a forward pass are the same bit for bit.
 
     Args:
-        model (nn.Module): The network, on a CPU, which computes in the type of its weights (no autocast).
+        model (nn.Module): The network, on a CPU, in channels-last order.
     """
     convolutions = [module for module in model.modules() if _is_served(module)]
     for module in convolutions:
@@ -66,13 +73,15 @@ def _is_served(module: nn.Module) -> bool:
 
 class _ProductGradientConv2d(nn.Conv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        served = (
-            torch.is_grad_enabled()
-            and weight.requires_grad
-            and input.device.type == 'cpu'
-            and input.dtype == weight.dtype
-        )
-        if not served or input.dim() != 4 or not len(input) or _is_autocast_enabled():
+        served = torch.is_grad_enabled() and weight.requires_grad and input.device.type == 'cpu'
+        if not served or input.dim() != 4 or not len(input):
+            return super()._conv_forward(input, weight, bias)
+        if _is_autocast_enabled():
+            # Here and not in the function below, so that the weights get their gradient in their own type.
+            input, weight, bias = (
+                each if each is None else each.to(_autocast_dtype()) for each in (input, weight, bias)
+            )
+        if input.dtype != weight.dtype:
             return super()._conv_forward(input, weight, bias)
         return _Convolution.apply(input, weight, bias, self.stride, self.padding, self.dilation)
 
@@ -101,16 +110,25 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
+        by_product = ctx.needs_input_grad[1] and _is_product_faster(gradient)
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1] and not by_product, False]
         of_inputs = of_weight = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_inputs = torch.ops.aten.convolution_backward(
-                gradient, inputs, weight, None, stride, padding, dilation, False, [0, 0], 1, [True, False, False]
-            )[0]
-        if ctx.needs_input_grad[1]:
+        if any(wanted):
+            of_inputs, of_weight, _ = torch.ops.aten.convolution_backward(
+                gradient, inputs, weight, None, stride, padding, dilation, False, [0, 0], 1, wanted
+            )
+        if by_product:
             of_weight = weight_gradient(inputs, gradient, weight.shape[2:], stride, padding, dilation)
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum((0, 2, 3))
         return of_inputs, of_weight, of_bias, None, None, None
+
+
+def _is_product_faster(gradient: Tensor) -> bool:
+    outputs, height, width = gradient.shape[1:]
+    return gradient.dtype != torch.bfloat16 or (
+        outputs >= LEAST_CHANNELS and height * width <= MOST_POSITIONS_IN_BFLOAT16
+    )
 
 
 def weight_gradient(
@@ -132,7 +150,7 @@ def weight_gradient(
         dilation (tuple[int, int]): In pixels.
 
     Returns:
-        Tensor: Shape (O, C, *kernel_size), in channels-last order.
+        Tensor: Shape (O, C, *kernel_size), in channels-last order, in the type of the inputs.
     """
     columns = _columns(inputs, gradient.shape[2:], kernel_size, stride, padding, dilation)
     gradient = gradient.permute(0, 2, 3, 1)
@@ -144,8 +162,12 @@ def weight_gradient(
         for of_outputs, seen in zip(gradient.tensor_split(parts), columns.tensor_split(parts), strict=True)
     )
     total = torch.mm(*next(factors))
-    for left, right in factors:
-        total.addmm_(left, right)
+    if parts > 1:
+        # A sum in bfloat16 would swallow its later terms.
+        summed = total.float() if total.dtype == torch.bfloat16 else total
+        for left, right in factors:
+            summed += torch.mm(left, right)
+        total = summed.to(total.dtype)
     return total.view(outputs, *columns.shape[3:]).permute(0, 3, 1, 2)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sdp_plugin.engine.in_memory.optimisers import can_be_captured, fuse
+from sdp_plugin.engine.optimisers import can_be_captured, fuse
 
 CPU = torch.device('cpu')
 HAS_FUSED_ADAM = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 4)  # on CPUs
