@@ -18,8 +18,8 @@ import sys
 
 from sdp_plugin.command_line import ToolParser, at_least, folder_to_write, positive
 from sdp_plugin.errors import exits_on_user_error
-from sdp_plugin.slides.cutting import PLACES, cut_tiles
 from sdp_plugin.slides.reading import open_slide
+from sdp_plugin.slides.training_tiles import PLACES, cut_tiles
 
 
 def parse_args() -> argparse.Namespace:

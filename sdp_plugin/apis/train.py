@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sdp_plugin import __version__
-from sdp_plugin.catalogue.inspection import check_run
+from sdp_plugin.catalogue.data_checks import check_run
 from sdp_plugin.checkpoints.reading import load_checkpoint, register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.engine.hooks import DivergenceHook

@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from sdp_plugin.catalogue import inspection
+from sdp_plugin.catalogue import data_checks
 from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.config import check_known, check_metric, load_grid
@@ -197,7 +197,7 @@ class _Planner:
                 options=options,
                 variant=variant_name,
                 group=title,
-                obstacle=inspection.obstacle(cfg),
+                obstacle=data_checks.obstacle(cfg),
             )
             self._note_images(identity, images_seen(cfg))
         return self.pretrainings[identity]
@@ -226,7 +226,7 @@ class _Planner:
             dataset=dataset_name,
             examples_per_class=examples_per_class,
             group=_in_variant(variant_name, f'{dataset_name} {size}'),
-            obstacle=inspection.obstacle(cfg),
+            obstacle=data_checks.obstacle(cfg),
         )
         return _Drawn(values, self._digest(cfg), images_seen(cfg), cfg)
 
@@ -317,11 +317,11 @@ class _Planner:
 
     def _digest(self, cfg: Config) -> str:
         datasets = _datasets_of(cfg)
-        data = [inspection.fingerprint(dataset) for dataset in datasets]
+        data = [data_checks.fingerprint(dataset) for dataset in datasets]
         for dataset, fingerprint in zip(datasets, data, strict=True):
-            if fingerprint == inspection.ABSENT:
+            if fingerprint == data_checks.ABSENT:
                 self.absent[str(dataset.get('data_root'))] = None
-        is_known = not {inspection.ABSENT, inspection.UNKNOWN} & set(data)
+        is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
         return training_digest(
             cfg.to_dict(), work=self.grid['work'], data=data if is_known else None, versions=self.versions
         )

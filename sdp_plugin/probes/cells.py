@@ -13,7 +13,7 @@ import numpy as np
 from mmengine.config import Config
 from threadpoolctl import threadpool_limits
 
-from sdp_plugin.catalogue.inspection import COLLECTIONS, collection_of
+from sdp_plugin.catalogue.data_checks import COLLECTIONS, collection_of
 from sdp_plugin.catalogue.tiles import TileCollection, Tiles
 from sdp_plugin.datasets.samples import digest_of_keys
 from sdp_plugin.errors import UserError

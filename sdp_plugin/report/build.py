@@ -19,7 +19,6 @@ from sdp_plugin.report.curves import (
     reliability_curves,
     roc_curves,
 )
-from sdp_plugin.report.entries import entries_of
 from sdp_plugin.report.model import ACCURACY, Calibration, Column, Pretraining, Report
 from sdp_plugin.report.reading import read_runs
 from sdp_plugin.report.runs import RunTable
@@ -33,6 +32,7 @@ from sdp_plugin.report.standing import (
     standing_of,
     versions_of,
 )
+from sdp_plugin.report.table_entries import entries_of
 from sdp_plugin.statistics.published import PublishedTable, published_table
 
 SHOWN_WHERE_MEASURED = ('single-label/balanced-accuracy', 'single-label/auroc')

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.report.entries import image_weights, is_number
 from sdp_plugin.report.model import Column, ComparisonBlock, ComparisonRow, Position, Row, Value
 from sdp_plugin.report.pairing import pair_up
 from sdp_plugin.report.runs import Run, RunTable, share_test_images
 from sdp_plugin.report.scores import CONTRIBUTIONS
+from sdp_plugin.report.table_entries import image_weights, is_number
 from sdp_plugin.statistics import Interval, claims, compare_paired, runs_by_images_intervals
 
 Pairs = Sequence[tuple[Run, Run]]

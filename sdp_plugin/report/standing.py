@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
-from sdp_plugin.report.entries import is_number
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
 from sdp_plugin.report.runs import RunTable
+from sdp_plugin.report.table_entries import is_number
 
 FEW_RUNS = 5
 PLACES = ('data_root', 'scribbles', 'num_workers')

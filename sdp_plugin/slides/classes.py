@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sdp_plugin.catalogue.cards import Colour
-from sdp_plugin.catalogue.inspection import COLLECTIONS
+from sdp_plugin.catalogue.data_checks import COLLECTIONS
 from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.errors import UserError
 

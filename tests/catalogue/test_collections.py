@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdp_plugin.catalogue.crc import KatherTiles
-from sdp_plugin.catalogue.inspection import COLLECTIONS
+from sdp_plugin.catalogue.data_checks import COLLECTIONS
 from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam
 from sdp_plugin.catalogue.tile_folder import TileFolder
@@ -88,7 +88,7 @@ from dataclasses import dataclass
 import sys
 from typing import ClassVar
 from types import MappingProxyType
-from sdp_plugin.catalogue import inspection
+from sdp_plugin.catalogue import data_checks
 from sdp_plugin.catalogue.tile_folder import FoldedTiles
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class Breast(FoldedTiles):
     pattern: ClassVar = None
     complete_size: ClassVar = None
 
-inspection.COLLECTIONS = MappingProxyType({**inspection.COLLECTIONS, 'BreastDataset': Breast})
+data_checks.COLLECTIONS = MappingProxyType({**data_checks.COLLECTIONS, 'BreastDataset': Breast})
 config = dict(type='sdp_plugin.BreastDataset', data_root=sys.argv[1], num_folds=2, examples_per_class=1)
 cfg = dict(train_dataloader=dict(dataset=config))
-inspection.check_run(cfg)
-print(inspection.fingerprint(config), inspection.obstacle(dict(train_dataloader=dict(dataset=config | dict(fold=2)))))
+data_checks.check_run(cfg)
+print(data_checks.fingerprint(config), data_checks.obstacle(dict(train_dataloader=dict(dataset=config | dict(fold=2)))))
 assert not {'torch', 'mmseg', 'mmpretrain', 'mmcv'} & set(sys.modules)
 
 from sdp_plugin.datasets.tile_datasets import TileDataset

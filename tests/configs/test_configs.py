@@ -14,8 +14,8 @@ from mmengine.optim import ExponentialLR, PolyLR, build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
+from sdp_plugin.catalogue.data_checks import collection_of
 from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS
-from sdp_plugin.catalogue.inspection import collection_of
 from sdp_plugin.settings import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'

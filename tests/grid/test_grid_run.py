@@ -53,7 +53,7 @@ def test_the_exit_status_says_that_a_cell_failed(toy, capsys):
 
 
 def test_a_cell_that_cannot_be_run_is_no_failure(toy, monkeypatch, capsys):
-    monkeypatch.setattr(planning.inspection, 'obstacle', lambda cfg: 'too few' if cfg.get('fold') else None)
+    monkeypatch.setattr(planning.data_checks, 'obstacle', lambda cfg: 'too few' if cfg.get('fold') else None)
     assert run(toy) == 0
     printed = capsys.readouterr().out
     assert '6 not runnable' in printed
@@ -61,7 +61,7 @@ def test_a_cell_that_cannot_be_run_is_no_failure(toy, monkeypatch, capsys):
 
 
 def test_missing_data_end_it_before_anything_runs(toy, monkeypatch):
-    monkeypatch.setattr(planning.inspection, 'fingerprint', lambda dataset: planning.inspection.ABSENT)
+    monkeypatch.setattr(planning.data_checks, 'fingerprint', lambda dataset: planning.data_checks.ABSENT)
     with pytest.raises(UserError, match='missing'):
         run(toy)
     assert not toy.work_dir.exists()

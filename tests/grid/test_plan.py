@@ -197,7 +197,7 @@ def test_another_pretraining_changes_what_needs_it_only(toy):
 
 def test_the_data_change_the_ids(toy, monkeypatch):
     before = ids(toy.plan())
-    monkeypatch.setattr(planning.inspection, 'fingerprint', lambda dataset: 'other data')
+    monkeypatch.setattr(planning.data_checks, 'fingerprint', lambda dataset: 'other data')
     after = ids(toy.plan())
     # Toy pre-trainings name no data set.
     assert {title for title in before if after[title] == before[title]} == {
@@ -207,7 +207,7 @@ def test_the_data_change_the_ids(toy, monkeypatch):
 
 
 def test_missing_data_are_named(toy, monkeypatch):
-    monkeypatch.setattr(planning.inspection, 'fingerprint', lambda dataset: planning.inspection.ABSENT)
+    monkeypatch.setattr(planning.data_checks, 'fingerprint', lambda dataset: planning.data_checks.ABSENT)
     toy.write(
         finetune=(toy.root / 'finetune.py').read_text().replace("type='ToyDataset'", "type='T', data_root='my/data'")
     )

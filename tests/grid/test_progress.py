@@ -72,7 +72,7 @@ def test_nothing_is_invented(toy):
 
 def test_the_status_in_a_line(toy, monkeypatch):
     obstacle = lambda cfg: 'too few' if cfg.get('fold') == 2 else None  # noqa: E731
-    monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
+    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
     plan = toy.plan()
     alpha = of(plan, 'Alpha', 1)
     record = record_of(toy, [result_of(alpha[0])], failures=[alpha[1]], running=plan.cells[:2], plan=plan)
@@ -203,7 +203,7 @@ def test_looks_only_as_often_as_it_should(toy):
 
 def test_the_plan_as_text(toy, monkeypatch):
     obstacle = lambda cfg: 'too few EMPTY tiles' if cfg.get('fold') == 2 else None  # noqa: E731
-    monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
+    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
     plan = toy.plan()
     alpha = of(plan, 'Alpha', 1)
     record = record_of(toy, [result_of(alpha[0])], failures=[alpha[1]], plan=plan)

@@ -197,7 +197,7 @@ def test_a_cell_that_cannot_be_drawn_is_not_run(toy, monkeypatch):
     def obstacle(cfg):
         return 'too few tiles' if (cfg.get('examples_per_class'), cfg.get('fold')) == (4, 1) else None
 
-    monkeypatch.setattr(planning.inspection, 'obstacle', obstacle)
+    monkeypatch.setattr(planning.data_checks, 'obstacle', obstacle)
     toy.run()
     record = store.read_grid(toy.work_dir)
     assert len(record.results) == NUM_TRAININGS - 3

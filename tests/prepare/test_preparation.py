@@ -33,7 +33,7 @@ from small_published import (
 
 from sdp_plugin.bars import Board
 from sdp_plugin.catalogue.crc import KatherTiles
-from sdp_plugin.catalogue.inspection import collection_of
+from sdp_plugin.catalogue.data_checks import collection_of
 from sdp_plugin.catalogue.manifests import STATE_FOLDER, Manifest
 from sdp_plugin.catalogue.nct_crc import NCTTiles
 from sdp_plugin.catalogue.pcam import PCam

@@ -35,7 +35,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdp_plugin.catalogue.inspection import check_run
+from sdp_plugin.catalogue.data_checks import check_run
 from sdp_plugin.command_line import ToolParser, file_to_write
 from sdp_plugin.demo_data.tiles import write_pcam
 from sdp_plugin.engine.in_memory.graph import WARM_UP

@@ -37,6 +37,7 @@ NUMBERS, PAGE, PICTURE = 'evidence.json', 'README.md', 'evidence.png'
 BLOCK = re.compile(r'(<!-- (?P<name>[a-z-]+): begin -->\n).*?(<!-- (?P=name): end -->)', re.DOTALL)
 ARMS = ('Random', 'Classification', 'Full segmentation', 'Scribble segmentation', 'Click segmentation')
 ANEW = ', batch norm of the target'
+SHORT = ', short'
 RATE = ', lr x 6.7'
 PROBE = 'logistic regression'
 LOSS_POINTS = 60
@@ -87,6 +88,7 @@ def _pretraining(result: Any) -> dict[str, Any]:
     return dict(
         name=result.cell.title.removeprefix('pre-training '),
         lr=result.cell.options['lr'],
+        iterations=result.cell.options['max_iters'],
         metrics={name: round(value, 2) for name, value in result.metrics.items()},
         tests={str(int(row['step'])): {name: round(value, 2) for name, value in row.items() if name != 'step'}
                for row in result.curve if 'loss' not in row},
@@ -189,12 +191,13 @@ def _pretraining_rows(numbers: Mapping[str, Any]) -> str:
     rows = []
     for found in numbers['pretrainings']:
         metric = next(iter(m for m in ('mIoU', 'multi-label/mAP') if m in found['metrics']))
-        tests = {**found['tests'], str(numbers['pretrain_options']['max_iters']): found['metrics']}
+        tests = {**found['tests'], str(found['iterations']): found['metrics']}
         along = ', '.join(f'{values[metric]:.1f}' for _, values in sorted(tests.items(), key=lambda item: int(item[0])))
         losses = f'{found["loss"][0][1]:.2f} to {found["loss"][-1][1]:.2f}'
         minutes = f'{found["seconds"]["train"] / 60:.0f}'
-        rows.append([found['name'], f'{found["lr"]:.2g}', losses, metric.split('/')[-1], along, minutes])
-    heads = ['pre-training', 'learning rate', 'loss, first to last', 'metric', 'after each third', 'minutes']
+        rows.append([found['name'], f'{found["iterations"]:,}', f'{found["lr"]:.2g}', losses, metric.split('/')[-1],
+                     along, minutes])  # fmt: skip
+    heads = ['pre-training', 'iterations', 'learning rate', 'loss, first to last', 'metric', 'along it', 'minutes']
     return _table(heads, rows)
 
 
@@ -234,10 +237,10 @@ def _along_names(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
-    plain = ARMS[3]
+    plain = ARMS[3] + SHORT
     names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
     changes = [name for name in names if name.startswith(f'{plain}, ') and not name.endswith(ANEW)]
-    return {plain + ANEW: f'{plain}, as above'} | {name: name for name in changes}
+    return {plain + ANEW: plain} | {name: name for name in changes}
 
 
 def _rate_names(numbers: Mapping[str, Any]) -> dict[str, str]:
@@ -251,6 +254,9 @@ TABLES = {
     'probes': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, PROBE),
     'batch-norm': lambda numbers: _accuracies(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
     'along': lambda numbers: _accuracies(numbers, _along_names(numbers), PROBE),
+    'short': lambda numbers: _accuracies(
+        numbers, {arm + SHORT + end: arm + end for end in ('', ANEW) for arm in ARMS}, PROBE
+    ),
     'learning-rate': lambda numbers: _accuracies(numbers, _rate_names(numbers), PROBE),
     'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
     'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),

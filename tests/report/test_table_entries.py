@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sdp_plugin.grid.store import load_scores
-from sdp_plugin.report import entries as summaries
+from sdp_plugin.report import table_entries as summaries
 from sdp_plugin.report.model import Column, Position
 from sdp_plugin.report.reading import read_runs
 from sdp_plugin.report.runs import Run, RunTable

@@ -9,8 +9,8 @@ from pyramids import write_pyramid_file
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.tile_places import TilePlace, read_tile_places
-from sdp_plugin.slides.cutting import cut_tiles
 from sdp_plugin.slides.reading import open_slide
+from sdp_plugin.slides.training_tiles import cut_tiles
 
 
 @pytest.fixture

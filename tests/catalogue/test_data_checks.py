@@ -13,9 +13,9 @@ import pytest
 from mmengine.config import Config
 from tile_files import write_sparse_patches
 
-from sdp_plugin.catalogue import inspection
+from sdp_plugin.catalogue import data_checks
 from sdp_plugin.catalogue.crc import CLASS_FOLDERS
-from sdp_plugin.catalogue.inspection import ABSENT, UNKNOWN, check_run, fingerprint, forget, obstacle
+from sdp_plugin.catalogue.data_checks import ABSENT, UNKNOWN, check_run, fingerprint, forget, obstacle
 from sdp_plugin.errors import UserError
 from sdp_plugin.registry import DATASETS
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
@@ -396,7 +396,7 @@ def test_a_grid_is_checked_at_once(tmp_path):
 
 def test_the_plan_needs_no_torch():
     program = (
-        'import sys; from sdp_plugin.catalogue.inspection import obstacle; '
+        'import sys; from sdp_plugin.catalogue.data_checks import obstacle; '
         "sys.exit(bool({'torch', 'mmseg', 'mmpretrain', 'mmcv'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, '-c', program], cwd=ROOT).returncode == 0
@@ -408,4 +408,4 @@ def test_every_shipped_data_set_is_looked_into(kind):
     assert configs
     for path in configs:
         name = Config.fromfile(path).train_dataloader.dataset.type.split('.')[-1]
-        assert name in inspection.COLLECTIONS
+        assert name in data_checks.COLLECTIONS
