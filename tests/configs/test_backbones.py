@@ -47,6 +47,8 @@ COUNTERPART_IN_MMPRETRAIN = {
     'ConvNeXt-T': 'mmpretrain.ConvNeXt',
 }
 
+QUICK = {'ResNet-18', 'STDC1', 'MiT-B0'}  # of either way into a classifier and either schedule
+
 each_backbone = pytest.mark.parametrize('backbone', BACKBONES, ids=lambda backbone: backbone.name)
 
 
@@ -58,7 +60,13 @@ def test_all_backbones_are_compared():
     assert [leaf for leaf in leaves if not (CONFIGS / leaf).is_file()] == []
 
 
-@each_backbone
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        pytest.param(backbone, marks=[] if backbone.name in QUICK else pytest.mark.slow, id=backbone.name)
+        for backbone in BACKBONES
+    ],
+)
 def test_trains_in_both_phases_and_converts_in_between(small_config, tmp_path, backbone: Backbone):
     torch.manual_seed(0)
     scribbles, masks = (
@@ -105,7 +113,7 @@ def takes_a_step(model: torch.nn.Module, cfg: Config) -> None:
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         batch = next(iter(Runner.build_dataloader(cfg.train_dataloader, seed=0)))
     assert [tuple(image.shape) for image in batch['inputs']] == [(3, SIZE, SIZE)] * 2
-    before = next(model.backbone.parameters()).detach().clone()
+    before = [next(part.parameters()).detach().clone() for part in (model.backbone, _head(model))]
     model.train()
     losses = model.train_step(batch, build_optim_wrapper(model, cfg.optim_wrapper))
     for hook in hooks:
@@ -113,7 +121,12 @@ def takes_a_step(model: torch.nn.Module, cfg: Config) -> None:
     assert 0 < losses['loss'].item() < math.inf
     assert {name for name, _ in model.named_parameters()} - reached == set()
     assert all(parameter.isfinite().all() for parameter in model.parameters())
-    assert not torch.equal(next(model.backbone.parameters()), before)
+    for part, parameter in zip((model.backbone, _head(model)), before, strict=True):
+        assert not torch.equal(next(part.parameters()), parameter)
+
+
+def _head(model: torch.nn.Module) -> torch.nn.Module:
+    return model.decode_head if hasattr(model, 'decode_head') else model.head
 
 
 def assert_same_trunk(segmentor: torch.nn.Module, classifier: torch.nn.Module) -> None:
