@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from sdp_plugin.hardware import processor_flags
 
 BYTES_OF_COLUMNS = 8 * 2**20
 """How much to write before it is multiplied. Of 1 to 16 MiB the fastest, by up to a third, on a processor with half a
@@ -29,6 +31,9 @@ measured."""
 MOST_POSITIONS_IN_BFLOAT16 = 64
 """Of a map of outputs. On larger ones, and where there are fewer outputs than ``LEAST_CHANNELS``, oneDNN's kernels for
 matrix units are faster."""
+
+MOST_POSITIONS_WITH_AVX512 = 9
+"""Likewise for the other types on a processor with AVX-512. On one with AVX2 alone there is no such limit."""
 
 
 # One function by device until PyTorch 2.4.
@@ -46,7 +51,8 @@ def weight_gradients_by_products(model: nn.Module) -> Iterator[None]:
 
     Values, names and types of the weights stay what they are; the gradients differ by rounding, since the terms are
     added in another order. Convolutions with groups, with other padding than zeros, of a class of their own or with
-    fewer than 32 input channels are left alone. The results of a forward pass are the same bit for bit.
+    fewer than 32 input channels are left alone, and so are maps for which the library is faster. The results of a
+    forward pass are the same bit for bit.
 
     Args:
         model (nn.Module): The network, on a CPU, in channels-last order.
@@ -126,9 +132,14 @@ class _Convolution(torch.autograd.Function):
 
 def _is_product_faster(gradient: Tensor) -> bool:
     outputs, height, width = gradient.shape[1:]
-    return gradient.dtype != torch.bfloat16 or (
-        outputs >= LEAST_CHANNELS and height * width <= MOST_POSITIONS_IN_BFLOAT16
-    )
+    if gradient.dtype == torch.bfloat16:
+        return outputs >= LEAST_CHANNELS and height * width <= MOST_POSITIONS_IN_BFLOAT16
+    return height * width <= MOST_POSITIONS_WITH_AVX512 or not _has_avx512()
+
+
+@cache
+def _has_avx512() -> bool:
+    return 'avx512f' in processor_flags()
 
 
 def weight_gradient(

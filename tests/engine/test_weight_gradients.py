@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,6 +21,14 @@ GEOMETRIES = {
     'rectangular': dict(kernel_size=(1, 5), padding=(0, 2), stride=(2, 1), dilation=(1, 2)),
     'with bias': dict(kernel_size=3, padding=1, bias=True),
 }
+
+
+@pytest.fixture(autouse=True)
+def has_avx512(monkeypatch):
+    """Whether the processor is said to have it; without, products serve maps of any size."""
+    flags = SimpleNamespace(value=False)
+    monkeypatch.setattr(weight_gradients, '_has_avx512', lambda: flags.value)
+    return flags
 
 
 def _gradients(model: nn.Module, inputs: torch.Tensor) -> list[torch.Tensor]:
@@ -113,13 +122,26 @@ def test_under_autocast_gradients_are_those_of_the_rounded_factors(monkeypatch, 
         torch.testing.assert_close(found, value, rtol=2**-8, atol=0.5)
 
 
-@pytest.mark.parametrize(('outputs', 'size', 'products'), [(32, 8, 1), (32, 9, 0), (21, 8, 0)])
-def test_in_bfloat16_small_maps_alone_are_products(monkeypatch, outputs, size, products):
+@pytest.mark.parametrize(
+    ('in_bfloat16', 'avx512', 'outputs', 'size', 'products'),
+    [
+        (True, True, 32, 8, 1),
+        (True, True, 32, 9, 0),
+        (True, True, 21, 8, 0),
+        (False, True, 21, 3, 1),
+        (False, True, 32, 4, 0),
+        (False, False, 21, 9, 1),
+    ],
+)
+def test_where_the_library_is_faster_it_is_left_to_it(
+    monkeypatch, has_avx512, in_bfloat16, avx512, outputs, size, products
+):
+    has_avx512.value = avx512
     made = []
     product = weight_gradients.weight_gradient
     monkeypatch.setattr(weight_gradients, 'weight_gradient', lambda *args: made.append(args) or product(*args))
     convolution = nn.Conv2d(32, outputs, 3, padding=1)
-    with weight_gradients_by_products(convolution), torch.autocast('cpu', torch.bfloat16):
+    with weight_gradients_by_products(convolution), torch.autocast('cpu', torch.bfloat16, enabled=in_bfloat16):
         convolution(torch.randn(2, 32, size, size)).sum().backward()
     assert len(made) == products
     assert convolution.weight.grad.abs().sum() > 0
