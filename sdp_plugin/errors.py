@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 _END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
-# How Python prints an OSError; with the worker's traceback before it, it is all that a DataLoader leaves of one.
-_PRINTED = re.compile(r"\[Errno (\d+)\] [^\n]*?(?:: b?('[^'\n]*'|\"[^\"\n]*\"))?$", re.MULTILINE)
+# How Python and HDF5 print an OSError; with a worker's traceback before it, it is all that a DataLoader leaves of one.
+_PRINTED = re.compile(r"(?:\[Errno |errno = )(\d+)[^\n]*?(?:: b?('[^'\n]*'|\"[^\"\n]*\"))?$", re.MULTILINE)
 
 _REMEDIES = {
-    errno.ENOSPC: 'free space there, or name another folder, and run the command again',
+    errno.ENOSPC: 'free space there, or name another folder, and run the command again (a training with --resume)',
     errno.EDQUOT: 'free space within your quota, or name another folder, and run the command again',
     errno.EFBIG: 'that disk takes no file of this size: name another folder',
     errno.EROFS: 'that disk cannot be written: name another folder',
@@ -75,19 +75,26 @@ def user_error_of(error: OSError | MemoryError) -> UserError:
         )
     number, path = error.errno, error.filename
     if number is None and (printed := list(_PRINTED.finditer(str(error)))):
-        number, path = int(printed[-1][1]), printed[-1][2]
+        number, path = int(printed[-1][1]), path or printed[-1][2]
     what = os.strerror(number) if number else (str(error).strip().splitlines() or [type(error).__name__])[-1]
     return UserError(
         'The operating system refuses to read or write.',
         looked_for=path if error.filename2 is None else f'{path} -> {error.filename2}',
         found=what,
-        remedy=_REMEDIES.get(number, ''),
+        remedy=_REMEDIES.get(number, 'see whether that disk is full, or cannot be written'),
     )
 
 
-def first_of(error: BaseException) -> BaseException:
-    """The error that came first, where cleaning up after it failed, too."""
+def concerns_all(error: BaseException) -> bool:
+    """Whether the system refuses what it will refuse to all other work in that place: a disk is full, or fails."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
+def first_of(error: BaseException, before: BaseException | None = None) -> BaseException:
+    """The error that came first, where cleaning up after it failed, too; ``before`` is none of them."""
     while isinstance(error.__context__, (UserError, OSError)) and not error.__suppress_context__:
+        if error.__context__ is before:
+            break
         error = error.__context__
     return error
 

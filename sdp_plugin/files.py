@@ -11,6 +11,7 @@ import os
 import re
 import socket
 import stat
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, first_of
 
 _STEM_BYTES = 100
 _BLOCK = 1 << 20
@@ -47,6 +48,27 @@ def sha256_of(path: str | os.PathLike, advance: Callable[[int], object] = lambda
 
 
 @contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Give what the system refuses in the block the name of a file or folder: the error of a write has none.
+
+    It is the first error that is raised: what could not be written fails once more as it is closed, with PyTorch in
+    words that say nothing.
+    """
+    before = sys.exc_info()[1]
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        first = first_of(error, before)
+        if not isinstance(first, OSError):
+            raise
+        if first.filename is None:
+            first.filename = str(path)
+        if first is error:
+            raise
+        raise first from None
+
+
+@contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block ends without an exception.
 
@@ -54,8 +76,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     one. It is removed if the block raises. Missing parent folders are made.
 
     Raises:
-        OSError: What the system refuses, with the name of ``path``: that of a write names no file, and nobody knows the
-            temporary one.
+        OSError: What the system refuses, with the name of ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,10 +85,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     _remove_left_over(path.parent.absolute())
     temporary = path.with_name(f'{stem}.{_host()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{path.suffix}')
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with naming(path):
+            yield temporary
+            os.replace(temporary, path)
     except OSError as error:
-        if error.filename is None or os.fspath(error.filename) == str(temporary):
+        if os.fspath(error.filename) == str(temporary):
             error.filename, error.filename2 = str(path), None
         raise
     finally:
@@ -157,9 +179,10 @@ def _locked(path: Path) -> TextIO | str:
             return file
         with suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(file.fileno())):
-                file.truncate(0)
-                file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
-                file.flush()
+                # What it says is for messages alone; what a full disk refuses comes to light with the first real file.
+                with suppress(OSError):
+                    os.truncate(file.fileno(), 0)
+                    os.write(file.fileno(), f'process {os.getpid()} on {socket.gethostname()}\n'.encode())
                 return file
         # Whoever held the lock has removed the file since it was opened.
         file.close()
@@ -172,8 +195,13 @@ def is_hidden(path: str | os.PathLike) -> bool:
 
 def write_text_atomically(path: str | os.PathLike, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, all of it or nothing; of names that are not UTF-8 it shows the bytes."""
+    write_bytes_atomically(path, text.encode(errors='backslashreplace'))
+
+
+def write_bytes_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Write ``content`` to ``path``, all of it or nothing."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding='utf-8', errors='backslashreplace')
+        temporary.write_bytes(content)
 
 
 def read_regular_file(path: str | os.PathLike, most: int) -> bytes:

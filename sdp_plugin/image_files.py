@@ -1,4 +1,4 @@
-"""Decoding image files that may be anything: 8-bit images come out, for the rest there is one clear error."""
+"""Image files: whatever may come is decoded to 8-bit images or ends in one clear error; what is written is whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import read_regular_file
+from sdp_plugin.files import read_regular_file, write_bytes_atomically
 
 # Tiles and photographs are far below: a slide or a bomb is meant. Decoded, it is 200 MB.
 MAX_PIXELS = 2**26
@@ -61,6 +61,25 @@ def read_image(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> np.ndar
             remedy='save it with 8 bits: how its values map to them is not for a reader to guess',
         )
     return image
+
+
+def write_image(image: Image.Image, path: str | os.PathLike, kind: str, **options) -> None:
+    """Write an image, whole or not at all.
+
+    It is encoded in memory: given a file on a disk that fills up, Pillow leaves a part of the picture, and no word.
+
+    Args:
+        image (Image.Image): The image.
+        path (str | os.PathLike): The file.
+        kind (str): One of Pillow's formats.
+        **options: Of that format.
+
+    Raises:
+        OSError: What the system refuses, with the name of the file.
+    """
+    encoded = io.BytesIO()
+    image.save(encoded, kind, **options)
+    write_bytes_atomically(path, encoded.getvalue())
 
 
 @contextmanager

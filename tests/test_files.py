@@ -20,6 +20,7 @@ from sdp_plugin.files import (
     atomic_path,
     is_hidden,
     read_regular_file,
+    sole_use,
     write_json_atomically,
     write_text_atomically,
 )
@@ -90,7 +91,12 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'fails', [lambda path: path.write_bytes(bytes(5000)), lambda path: path.mkdir() or path.open('w')]
+    'fails',
+    [
+        lambda path: path.write_bytes(bytes(5000)),
+        lambda path: path.write_text('a' * 5000),  # fails once more as the file is closed
+        lambda path: path.mkdir() or path.open('w'),
+    ],
 )
 def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path, fails):
     with (
@@ -106,6 +112,20 @@ def test_a_folder_that_is_read_as_a_file_is_named(tmp_path):
     with pytest.raises(IsADirectoryError) as caught:
         read_regular_file(tmp_path, 10)
     assert caught.value.filename == str(tmp_path)
+
+
+def test_a_lock_leaves_nothing_on_a_full_disk(tmp_path):
+    with largest_file(0), sole_use(tmp_path / '.lock', 'work', 'go elsewhere'):
+        assert (tmp_path / '.lock').exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_being_handled_before_is_not_what_a_write_met(tmp_path):
+    try:
+        os.stat(tmp_path / 'none')
+    except OSError:
+        with pytest.raises(RuntimeError, match='else'), atomic_path(tmp_path / 'a'):
+            raise RuntimeError('something else')  # noqa: B904
 
 
 def test_what_a_living_process_writes_stays(tmp_path):

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from small_disk import largest_file
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.image_files import read_image
+from sdp_plugin.image_files import read_image, write_image
 
 MAX_PIXELS = 10_000
 
@@ -72,6 +73,15 @@ def test_what_a_chunk_of_a_png_claims_takes_no_memory(path):
         with pytest.raises(UserError, match='cannot be decoded'):
             read_image(path)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF'])
+def test_a_disk_that_takes_half_an_image_leaves_none(tmp_path, kind):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8))
+    with pytest.raises(OSError, match='File too large') as caught, largest_file(1000):
+        write_image(image, tmp_path / 'a', kind)
+    assert caught.value.filename == str(tmp_path / 'a')
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_opencv_says_nothing_of_its_own(path, capfd):

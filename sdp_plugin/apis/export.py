@@ -21,7 +21,7 @@ from torch import nn
 
 from sdp_plugin.apis.predict import Classifier
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_text_atomically
+from sdp_plugin.files import naming, write_text_atomically
 
 TOLERANCE = 1e-5
 """The largest difference of a logit from PyTorch's that is accepted; relative, where the largest logit is above 1."""
@@ -189,7 +189,8 @@ def _traced(write: Callable, network: nn.Module, inputs: np.ndarray, path: Path)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
         try:
-            write(network, torch.from_numpy(inputs), path)
+            with naming(path):
+                write(network, torch.from_numpy(inputs), path)
         except (UserError, OSError):
             raise
         except Exception as error:

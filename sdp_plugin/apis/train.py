@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 from sdp_plugin import __version__
 from sdp_plugin.catalogue.data_checks import check_run
@@ -18,9 +17,10 @@ from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.engine.hooks import DivergenceHook
 from sdp_plugin.engine.preflight import check_before_training
 from sdp_plugin.engine.resuming import check_same_training
+from sdp_plugin.engine.runner import Runner
 from sdp_plugin.engine.work_dir import only_training_in
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import write_json_atomically
+from sdp_plugin.files import naming, write_json_atomically
 from sdp_plugin.settings import SETTINGS
 
 RESULTS_FILE = 'results.json'
@@ -42,7 +42,7 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
         UserError: As :func:`build_runner`, if another process trains in the work directory, or if the training
             diverges.
     """
-    with only_training_in(cfg.work_dir, cfg.get('launcher', 'none')):
+    with only_training_in(cfg.work_dir, cfg.get('launcher', 'none')), naming(cfg.work_dir):
         runner = build_runner(cfg, resume)
         run_training(runner)
         metrics = run_test(runner)
@@ -129,9 +129,10 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
     # Only the checkpoint that is to be tested is loaded.
     cfg.load_from, cfg.resume = None, False
     prepare_cpu_group(cfg)
-    runner = Runner.from_cfg(cfg)
-    _load_all(runner, checkpoint)
-    return run_test(runner)
+    with naming(cfg.work_dir):
+        runner = Runner.from_cfg(cfg)
+        _load_all(runner, checkpoint)
+        return run_test(runner)
 
 
 def _load_all(runner: Runner, checkpoint: str | Path) -> None:

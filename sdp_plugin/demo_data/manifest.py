@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import naming
 from sdp_plugin.records import read_json_file
 
 MANIFEST_NAME = 'miniature.json'
@@ -39,10 +40,11 @@ def ensure_folder(folder: Path, parameters: dict, write: Callable[[Path], None])
     partial = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.partial.', dir=folder.parent))
     try:
         content = partial / folder.name
-        content.mkdir()
-        write(content)
-        manifest = {'generated': True, 'parameters': parameters, 'files': _count_files(content)}
-        (content / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
+        with naming(folder):
+            content.mkdir()
+            write(content)
+            manifest = {'generated': True, 'parameters': parameters, 'files': _count_files(content)}
+            (content / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
         # Another run may have been faster.
         if _is_there(folder, parameters):
             return False

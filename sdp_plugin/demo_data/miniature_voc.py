@@ -11,6 +11,7 @@ from PIL import Image
 from sdp_plugin.catalogue.palette import voc_palette
 from sdp_plugin.catalogue.voc import VOC_CLASSES
 from sdp_plugin.demo_data.scenes import CLASS_INDICES, Scene, SceneObject, draw_scene, random_state
+from sdp_plugin.image_files import write_image
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 
@@ -61,10 +62,11 @@ def write_scribbles(folder: Path, seed: int, masks: Path) -> None:
 
 
 def _write_scene(root: Path, image_id: str, scene: Scene) -> None:
-    Image.fromarray(scene.image).save(root / 'JPEGImages' / f'{image_id}.jpg', quality=JPEG_QUALITY)
+    image = Image.fromarray(scene.image)
+    write_image(image, root / 'JPEGImages' / f'{image_id}.jpg', 'JPEG', quality=JPEG_QUALITY)
     mask = Image.fromarray(scene.mask)
     mask.putpalette(voc_palette().tobytes())
-    mask.save(root / 'SegmentationClassAug' / f'{image_id}.png')
+    write_image(mask, root / 'SegmentationClassAug' / f'{image_id}.png', 'PNG')
     height, width = scene.mask.shape
     annotation = ElementTree.Element('annotation')
     for tag, text in (('folder', 'VOC2012'), ('filename', f'{image_id}.jpg')):

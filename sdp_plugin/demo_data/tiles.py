@@ -12,6 +12,7 @@ from PIL import Image
 from sdp_plugin.catalogue.crc import CRC
 from sdp_plugin.catalogue.pcam import PCAM
 from sdp_plugin.errors import UserError
+from sdp_plugin.image_files import write_image
 
 SHEETS = Path(__file__).parent / 'tiles'
 # The longest side of a cell of a sheet: a multiple of the 16 pixels that WebP compresses together.
@@ -74,7 +75,7 @@ def write_crc(folder: Path, per_class: int) -> None:
         (folder / class_folder).mkdir()
         tiles = _cut(f'crc_{class_folder}.webp', CRC_CELL, CRC_SIZE, CRC_PER_CLASS)
         for name, tile in zip(names[class_folder][:per_class], tiles[:per_class], strict=True):
-            Image.fromarray(tile).save(folder / class_folder / f'{name}.tif', compression='packbits')
+            write_image(Image.fromarray(tile), folder / class_folder / f'{name}.tif', 'TIFF', compression='packbits')
 
 
 def _cut(sheet: str, cell: int, size: int, count: int) -> np.ndarray:

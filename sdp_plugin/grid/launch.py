@@ -125,7 +125,7 @@ def _prepare(plan: Plan, work_dir: Path, retries_failed: bool) -> None:
         if retries_failed:
             store.forget_failures(work_dir, plan.trainings)
     except OSError as error:
-        raise UserError('The work directory cannot be written.', looked_for=work_dir, found=error) from error
+        raise store.unwritable(error) from error
 
 
 def _end(progress: Progress, shard: Shard) -> int:

@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path
+from sdp_plugin.files import naming, write_text_atomically
 from sdp_plugin.records import read_json
 
 LEASE = 120.0
@@ -157,7 +157,7 @@ def create_exclusively(path: Path, text: str, without_links: Callable[[Path, Pat
     """
     temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}')
     try:
-        with open(temporary, 'x', encoding='utf-8') as file:
+        with naming(path), open(temporary, 'x', encoding='utf-8') as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -291,9 +291,10 @@ class Claim:
 
     def release(self) -> None:
         """Let another worker have the cell."""
-        if self.is_held():
-            with atomic_path(self.path) as temporary:
-                temporary.write_text(json.dumps(asdict(replace(self.owner, released=True))))
+        # On a full disk it lapses with this process.
+        with suppress(OSError):
+            if self.is_held():
+                write_text_atomically(self.path, json.dumps(asdict(replace(self.owner, released=True))))
 
     def name(self, file_name: str) -> str:
         """The name under which this attempt writes a file: later attempts than the first add their number."""

@@ -125,6 +125,15 @@ def names_in(work_dir: Path, cell_id: str) -> set[str]:
 # --- Writing -----------------------------------------------------------------------------------------------------
 
 
+def unwritable(error: OSError) -> UserError:
+    """The error of a grid for which there is no room."""
+    return UserError(
+        'The work directory cannot be written.',
+        found=error,
+        remedy='make room in it, or get access to it, and start the same command again: what is done is kept',
+    )
+
+
 def write_plan(work_dir: Path, plan: Plan) -> None:
     """Write ``grid.json``.
 

@@ -34,6 +34,7 @@ from sdp_plugin.engine.in_memory.turns import in_company
 from sdp_plugin.engine.isolation import forgotten, shut_down_workers
 from sdp_plugin.engine.output import output_to
 from sdp_plugin.evaluation import ImageScores
+from sdp_plugin.files import naming
 from sdp_plugin.grid.records import (
     FEATURE_FILE,
     FEATURES,
@@ -89,7 +90,7 @@ def train_cell(task: Task) -> Outcome:
     kind = task.cell.kind
     if kind not in (PRETRAINING, FEATURES):
         shutil.rmtree(task.folder, ignore_errors=True)
-    with output_to(task.folder / LOG_FILE):
+    with naming(task.folder), output_to(task.folder / LOG_FILE):
         cfg = config_of(task)
         if kind in (FEATURES, PROBE):
             return _features(task, cfg) if kind == FEATURES else _probes(task, cfg)

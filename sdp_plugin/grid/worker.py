@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdp_plugin.errors import UserError, exits_on_user_error
+from sdp_plugin.errors import UserError, concerns_all, exits_on_user_error
 from sdp_plugin.grid import store
 from sdp_plugin.grid.leases import LEASE, Claim, Superseded, check_lease, claim, heartbeat, this_process
 from sdp_plugin.grid.records import FEATURES, FINETUNING, PRETRAINING, Cell, Outcome, Plan, Task
@@ -168,11 +168,7 @@ class Worker:
             self.report(f'{cell.title}: its folder {folder} cannot be used: {error}')
             return None
         except OSError as error:
-            raise UserError(
-                'The work directory cannot be written.',
-                found=error,
-                remedy='make room in it, and start the same command again: what is done is kept',
-            ) from error
+            raise store.unwritable(error) from error
         if got and not self._is_open(cell):
             # Another worker finished it between the look and the claim.
             got.release()
@@ -217,17 +213,16 @@ class Worker:
         return Task(cell, folder, initialisation, self.keep_checkpoints)
 
     def _keep(self, cell: Cell, got: Claim, outcome: Outcome | Exception, wall: float) -> None:
+        if concerns_all(outcome):
+            # No fault of the cell, which is free again when the disk has room.
+            raise store.unwritable(outcome) from outcome
         if isinstance(outcome, Exception):
             self._fail(cell, got, outcome)
             return
         try:
             is_taken = store.publish(cell, got, outcome, wall)
         except OSError as error:
-            raise UserError(
-                f'The result of {cell.title!r} cannot be written.',
-                found=error,
-                remedy='make room in the work directory, and start the same command again: what is done is kept',
-            ) from error
+            raise store.unwritable(error) from error
         except Exception as error:
             self._fail(cell, got, error)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,14 +12,13 @@ from pathlib import Path
 import cv2
 
 from sdp_plugin.bars import over
-from sdp_plugin.errors import UserError, user_error_of
+from sdp_plugin.errors import UserError, concerns_all, user_error_of
 from sdp_plugin.files import is_hidden
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
 from sdp_plugin.scribbles.synthesis import synthesise_points, synthesise_scribbles
 
-_ENDING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _SYNTHESISERS = {'strokes': synthesise_scribbles, 'points': synthesise_points}
 
 
@@ -97,7 +95,7 @@ def _guarded(work: Callable[[Path], object], path: Path) -> Outcome:
         return Outcome(path, problem=str(error))
     except (OSError, UnicodeError, ValueError) as error:
         # A name too long, or of characters that no file may have. What no other file escapes ends the work.
-        if isinstance(error, OSError) and error.errno in _ENDING:
+        if concerns_all(error):
             raise user_error_of(error) from error
         return Outcome(path, problem=f'{type(error).__name__}: {error}')
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from sdp_plugin.files import atomic_path
+from sdp_plugin.image_files import write_image
 from sdp_plugin.slides.classes import qupath_name
 from sdp_plugin.slides.predictions import Predictions
 
@@ -60,8 +61,7 @@ def _cell_at_centres(length: int, scale: int, step: int) -> np.ndarray:
 
 def write_overlay(predictions: Predictions, picture: np.ndarray, scale: int, path: str | os.PathLike) -> None:
     """Write :func:`overlay` as a PNG."""
-    with atomic_path(path) as temporary:
-        Image.fromarray(overlay(predictions, picture, scale)).save(temporary)
+    write_image(Image.fromarray(overlay(predictions, picture, scale)), path, 'PNG')
 
 
 def write_pyramid(predictions: Predictions, path: str | os.PathLike) -> None:

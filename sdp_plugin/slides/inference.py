@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.files import naming
 from sdp_plugin.slides.reading import Slide
 from sdp_plugin.slides.tiling import TileGrid
 
@@ -42,7 +43,7 @@ class LogitsFile:
     def append(self, batches: Iterator[np.ndarray]) -> None:
         """Write batches behind those that are complete, each one at once."""
         done = self.done()
-        with self.path.open('ab') as file:
+        with naming(self.path), self.path.open('ab') as file:
             file.truncate(done * 4 * self.classes)
             for logits in batches:
                 file.write(np.ascontiguousarray(logits, np.float32).tobytes())

@@ -9,7 +9,8 @@ from PIL import Image
 
 from sdp_plugin.bars import over
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path, write_text_atomically
+from sdp_plugin.files import write_text_atomically
+from sdp_plugin.image_files import write_image
 from sdp_plugin.scribbles.tile_places import TilePlace, read_tile_places, write_tile_places
 from sdp_plugin.slides.geojson import read_geometries, shapely_library
 from sdp_plugin.slides.inference import read_tile
@@ -73,9 +74,8 @@ def cut_tiles(
     for index, place in over(places, f'cutting {len(places)} tiles'):
         path = out / IMAGES / f'{place.image_id}.jpg'
         if not path.exists():
-            with atomic_path(path) as temporary:
-                tile = Image.fromarray(read_tile(slide, grid, index, (size, size)))
-                tile.save(temporary, quality=JPEG_QUALITY, subsampling=0)
+            tile = Image.fromarray(read_tile(slide, grid, index, (size, size)))
+            write_image(tile, path, 'JPEG', quality=JPEG_QUALITY, subsampling=0)
     everything = before | {place.image_id: place for place in found}
     write_tile_places(everything.values(), out / PLACES)
     write_text_atomically(out / LIST, ''.join(f'{name}\n' for name in everything))

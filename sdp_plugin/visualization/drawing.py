@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,8 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from sdp_plugin.catalogue.palette import VOC_VOID, voc_palette
-from sdp_plugin.files import atomic_path
+from sdp_plugin.files import write_bytes_atomically
+from sdp_plugin.image_files import write_image
 
 DPI = 120
 PANEL_INCHES = 2.2
@@ -92,8 +94,10 @@ def frame_axes(axes: Axes, frame: str = '0.6') -> None:
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     """Write a figure, whole or not at all; the suffix decides the format."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+    # In memory first, as `write_image` does it.
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format=Path(path).suffix[1:])
+    write_bytes_atomically(path, encoded.getvalue())
 
 
 def save_figure_small(figure: Figure, path: str | os.PathLike) -> None:
@@ -103,6 +107,7 @@ def save_figure_small(figure: Figure, path: str | os.PathLike) -> None:
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png')
-    with Image.open(buffer) as picture, atomic_path(path) as temporary:
+    with Image.open(buffer) as picture:
         exact = np.asarray(picture.convert('RGB'), dtype=np.uint16)
-        Image.fromarray(np.minimum((exact + 8) // 16 * 16, 255).astype(np.uint8)).save(temporary, 'PNG', optimize=True)
+    small = Image.fromarray(np.minimum((exact + 8) // 16 * 16, 255).astype(np.uint8))
+    write_image(small, path, 'PNG', optimize=True)

@@ -150,10 +150,11 @@ def test_saving_is_all_or_nothing(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])
-def test_a_disk_that_takes_no_more_is_named_with_the_file(tmp_path, name):
+@pytest.mark.parametrize(('room', 'numbers'), [(1000, 1000), (0, 1000), (100_000, 500_000)])
+def test_a_disk_that_takes_no_more_is_named_with_the_file(tmp_path, name, room, numbers):
     path = tmp_path / name
-    with pytest.raises(OSError, match='File too large') as caught, largest_file(1000):
-        save_checkpoint({'state_dict': {'weight': torch.zeros(1000)}, 'meta': {}}, path)
+    with pytest.raises(OSError, match='File too large') as caught, largest_file(room):
+        save_checkpoint({'state_dict': {'weight': torch.zeros(numbers)}, 'meta': {}}, path)
     assert caught.value.filename == str(path)
     assert list(tmp_path.iterdir()) == []
 

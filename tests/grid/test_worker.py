@@ -267,6 +267,24 @@ def test_a_full_disk_is_one_error_and_leaves_the_cell_free(toy, monkeypatch):
     assert len(finished(toy.work_dir)) == NUM_TRAININGS
 
 
+def test_a_full_disk_in_a_training_fails_no_cell(toy, monkeypatch):
+    import toy_work
+
+    def no_space(*args, **kwargs):
+        raise OSError(28, 'No space left on device', 'iter.pth')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toy_work, 'pretrain', no_space)
+        patch.setattr('sdp_plugin.grid.leases.write_text_atomically', no_space)  # nor can a claim be given up
+        with pytest.raises(UserError, match=r'iter\.pth') as caught:
+            toy.run()
+    assert 'start the same command again' in str(caught.value)
+    assert store.read_grid(toy.work_dir).failures == {}
+    monkeypatch.setattr('sdp_plugin.grid.leases.is_gone', lambda owner: True)
+    toy.run()
+    assert len(finished(toy.work_dir)) == NUM_TRAININGS
+
+
 @pytest.mark.parametrize(('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_gives_the_claim_up(toy, start_worker, number, status):
     toy.planned()

@@ -124,6 +124,8 @@ def _report_end(worker: _Running, progress: Progress, others: int) -> None:
 def _last_error(log: Path) -> str:
     text = log.read_text(encoding='utf-8', errors='replace')
     _, found, message = text.rpartition('error: ')
+    if not found and not text:
+        return '\nNothing is written there: see whether the disk is full'
     return f'\n{found}{message.rstrip()}' if found and len(message) < 2000 else ''
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.files import atomic_path
+from sdp_plugin.image_files import write_image
 from sdp_plugin.scribbles.formats.reading import MAX_PIXELS, read_bytes
 
 IGNORE_INDEX = 255
@@ -126,5 +126,4 @@ def write_index_png(
     image = Image.fromarray(np.where(mask == ignore_index, np.uint8(file_ignore_index), mask))
     if palette is not None:
         image.putpalette(np.asarray(palette, dtype=np.uint8).tobytes())
-    with atomic_path(path) as temporary:
-        image.save(temporary, format='PNG')
+    write_image(image, path, 'PNG')
