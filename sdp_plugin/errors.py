@@ -14,6 +14,8 @@ _END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
 # How Python and HDF5 print an OSError; with a worker's traceback before it, it is all that a DataLoader leaves of one.
 _PRINTED = re.compile(r"(?:\[Errno |errno = )(\d+)[^\n]*?(?:: b?('[^'\n]*'|\"[^\"\n]*\"))?$", re.MULTILINE)
 
+# Of what was found: others' files hold words of any length.
+_LONGEST = 4000
 _REMEDIES = {
     errno.ENOSPC: 'free space there, or name another folder, and run the command again (a training with --resume)',
     errno.EDQUOT: 'free space within your quota, or name another folder, and run the command again',
@@ -51,7 +53,7 @@ class UserError(ValueError):
         if looked_for is not None:
             lines.append(f'  looked for: {looked_for}')
         if found is not None:
-            lines.append(f'  found:      {found}')
+            lines.append(f'  found:      {found!s:.{_LONGEST}}')
         if remedy:
             lines.append(f'  what to do: {remedy}')
         super().__init__('\n'.join(lines))

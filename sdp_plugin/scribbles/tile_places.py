@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import CsvWriter, atomic_path, without_apostrophe
 from sdp_plugin.records import read_text
 
@@ -33,6 +33,7 @@ class TilePlace:
     rows: int
 
 
+_FAR = 2**31
 _HEADER = [field.name for field in fields(TilePlace)]
 
 
@@ -62,6 +63,14 @@ def read_tile_places(path: str | os.PathLike) -> tuple[TilePlace, ...]:
             looked_for=f'a CSV with {", ".join(_HEADER)}, as tools/cut_tiles.py writes it',
             found=repr(error),
         ) from None
-    if not places or min(min(place.width, place.height, place.columns, place.rows) for place in places) < 1:
-        raise UserError(f'{path} names no tiles, or some without pixels.')
+    sides = [side for place in places for side in (place.width, place.height, place.columns, place.rows)]
+    if not places or min(sides) < 1 or max(*sides, *(max(-p.x, p.x, -p.y, p.y) for p in places)) > _FAR:
+        raise UserError(f'{path} names no tiles, some without pixels, or some far outside of any slide.')
+    # They become names of files.
+    names = [place.image_id for place in places]
+    wrong = [name for name in names if name in ('', '.', '..') or {'/', '\\', '\0'} & set(name)]
+    if wrong or len(set(names)) < len(names):
+        raise UserError(
+            f'{path} names a tile twice, or by a name that no file may have.', found=shortened(wrong or sorted(names))
+        )
     return places

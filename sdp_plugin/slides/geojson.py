@@ -15,6 +15,7 @@ import numpy as np
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
 from sdp_plugin.scribbles.formats.qupath import read_features
+from sdp_plugin.scribbles.formats.reading import check_numbers
 from sdp_plugin.slides.classes import qupath_name
 from sdp_plugin.slides.predictions import Predictions
 
@@ -65,6 +66,7 @@ def read_geometries(path: str | os.PathLike) -> list:
     features = read_features(path)  # without NaN, which the bounds of a geometry pass over
     wrong = (ValueError, AttributeError, KeyError, TypeError, IndexError, ArithmeticError, RecursionError)
     try:
+        check_numbers([feature.geometry.get('coordinates') for feature in features if feature.geometry])
         found = [shapely.geometry.shape(feature.geometry) for feature in features if feature.geometry]
     except (*wrong, shapely.errors.ShapelyError) as error:
         raise UserError(f'The GeoJSON {path} holds a geometry that is none.', found=str(error)[:300]) from None

@@ -61,10 +61,24 @@ def test_the_table_is_read_as_it_was_written(tmp_path):
     assert read_tile_places(tmp_path / 'tiles.csv') == PLACES
 
 
-@pytest.mark.parametrize('text', ['', 'image_id,x\na,1\n', 'image_id,x,y,width,height,columns,rows\na,0,0,0,1,1,1\n'])
+HEADER = 'image_id,x,y,width,height,columns,rows\n'
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        'image_id,x\na,1\n',
+        f'{HEADER}a,0,0,0,1,1,1\n',
+        f'{HEADER}a,{10**20},0,1,1,1,1\n',
+        f'{HEADER}../a,0,0,1,1,1,1\n',
+        f'{HEADER},0,0,1,1,1,1\n',
+        f'{HEADER}a,0,0,1,1,1,1\na,1,0,1,1,1,1\n',
+    ],
+)
 def test_what_is_no_table_of_tiles(tmp_path, text):
     (tmp_path / 'tiles.csv').write_text(text)
-    with pytest.raises(UserError, match=r'table of tiles|names no tiles'):
+    with pytest.raises(UserError, match=r'table of tiles|names no tiles|names a tile'):
         read_tile_places(tmp_path / 'tiles.csv')
 
 

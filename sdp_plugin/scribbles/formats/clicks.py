@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
-
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.formats.reading import make_stroke, read_json
 from sdp_plugin.scribbles.strokes import Stroke
@@ -44,10 +42,10 @@ def _stroke(path: Path, image_id: str, click: object, num_classes: int) -> Strok
     if not isinstance(click, dict) or not {'x', 'y', 'cls'} <= set(click):
         raise UserError(f'{path} holds no click for {image_id}', looked_for='x, y and cls', found=repr(click)[:80])
     class_index = click['cls']
-    if not isinstance(class_index, int) or not 0 <= class_index < num_classes:
+    if not isinstance(class_index, int) or isinstance(class_index, bool) or not 0 <= class_index < num_classes:
         raise UserError(
             f'{path} holds a click of an unknown class on {image_id}',
             looked_for=f'0 to {num_classes - 1}',
             found=repr(class_index)[:80],
         )
-    return make_stroke(path, np.array([[click['x'], click['y']]], dtype=object), class_index)
+    return make_stroke(path, [[click['x'], click['y']]], class_index)

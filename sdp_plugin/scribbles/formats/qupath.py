@@ -19,6 +19,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.records import Record, as_record
 from sdp_plugin.scribbles.formats.reading import (
     ImageAnnotation,
+    check_numbers,
     class_index_of,
     make_scribble_set,
     make_stroke,
@@ -83,6 +84,7 @@ def read_qupath(
             left_out['stroke(s) of unknown class'] += 1
             continue
         try:
+            check_numbers(geometry.get('coordinates'))
             lines = [
                 (np.asarray(line, dtype=np.float64)[:, :2] - offset) * scale - _CORNER
                 for line in _LINES[kind](geometry.get('coordinates'))

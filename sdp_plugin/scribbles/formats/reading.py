@@ -68,9 +68,18 @@ def make_stroke(
 ) -> Stroke:
     """A stroke of the file at ``path``; UserError where its points are no numbers or lie absurdly far outside."""
     try:
+        check_numbers([points, width])
         return Stroke(points, class_index, width)
     except (ValueError, TypeError, OverflowError) as error:
         raise UserError(f'{path} holds a stroke that cannot be drawn', found=error) from None
+
+
+def check_numbers(values: object) -> None:
+    """TypeError if lists in lists of JSON hold text or truth values, which NumPy takes for numbers."""
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, str | bool):
+            raise TypeError(f'{value!r:.60} is no number')
+        check_numbers(value)
 
 
 def make_scribble_set(path: str | os.PathLike, strokes: Iterable[Stroke], width: int, height: int) -> ScribbleSet:
@@ -142,7 +151,7 @@ def read_json(path: str | os.PathLike) -> object:
 def whole_number(path: str | os.PathLike, what: str, value: object) -> int:
     """``value`` as a positive int, be it a number or its text; UserError that names ``what`` otherwise."""
     try:
-        number = int(value) if isinstance(value, int | str) else None
+        number = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
     except ValueError:
         number = None
     if number is None or number < 1:
