@@ -54,7 +54,9 @@ def test_every_deeplabv2_config_is_tried():
     assert {leaf for leaf in leaves if trunk_of(leaf) != trunk_of(_scribbles(leaf.split('_')[1]))} == set()
 
 
-@pytest.mark.parametrize('short', CLASSIFIERS)
+@pytest.mark.parametrize(
+    'short', [pytest.param(short, marks=[pytest.mark.slow] * (short == 'r101-d8')) for short in CLASSIFIERS]
+)
 def test_the_trunk_is_the_classifier_dilated(short):
     classifier = trunk_of(f'finetune/{CLASSIFIERS[short]}_1xb32-100e_pcam.py')
     assert difference(trunk_of(_scribbles(short)), classifier) < 1e-12

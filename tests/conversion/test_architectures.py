@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import json
 import sys
 
@@ -26,6 +27,7 @@ def carry_over(*arguments, **keywords) -> CarriedOver:
     return carry_over_verified(*arguments, verified=False, **keywords)
 
 
+@functools.cache
 def weights_of(name: str = 'resnet18') -> dict:
     model = getattr(models, name)(weights=None)
     randomise(model)
@@ -137,7 +139,7 @@ def test_a_name_that_does_not_fit_is_refused(name, said, saved):
         carry_over(saved(weights_of()), architecture=name)
 
 
-@pytest.mark.parametrize('depth', [18, 34, 50, 101, 152])
+@pytest.mark.parametrize('depth', [18, 50, *(pytest.param(depth, marks=pytest.mark.slow) for depth in (34, 101, 152))])
 def test_the_plain_resnets_of_timm_are_those_of_torchvision(depth):
     """So that their names need no comparison when a file is converted."""
     timm = pytest.importorskip('timm')

@@ -50,7 +50,7 @@ def as_torchvision_has_them(root, split, tmp_path):
 
 def assert_equal_to_torchvision(ours, theirs):
     assert len(ours) == len(theirs) > 0
-    for index in range(len(ours)):
+    for index in np.unique(np.linspace(0, len(ours) - 1, 500, dtype=int)).tolist():
         item, (image, label) = ours[index], theirs[index]
         np.testing.assert_array_equal(cv2.cvtColor(item['img'], cv2.COLOR_BGR2RGB), np.asarray(image))
         assert item['gt_label'] == label

@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, MODELS, TRANSFORMS, DefaultScope
+from small_swin import SMALL_SWIN
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -30,11 +31,13 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 RESNET, SWIN = 'resnet34_1xb32-100e_pcam.py', 'swin-tiny_1xb32-100e_pcam.py'
 OTHERS = sorted({path.name for path in CONFIGS.glob('finetune/*_pcam.py')} - {RESNET, SWIN})
 CASES = [
-    (RESNET, 'float32'),
-    (RESNET, 'bfloat16'),
-    ('resnet34_1xb32-200e_crc.py', 'bfloat16'),
-    (SWIN, 'bfloat16'),
-    *(pytest.param(leaf, 'bfloat16', marks=pytest.mark.slow) for leaf in OTHERS),
+    (RESNET, 'float32', {}),
+    (RESNET, 'bfloat16', {}),
+    ('resnet34_1xb32-200e_crc.py', 'bfloat16', {}),
+    pytest.param(
+        SWIN, 'bfloat16', {key: value for key, value in SMALL_SWIN.items() if key.startswith('model.')}, id='small Swin'
+    ),
+    *(pytest.param(leaf, 'bfloat16', {}, marks=pytest.mark.slow) for leaf in (SWIN, *OTHERS)),
 ]
 # SegNeXt's decomposition draws numbers on the host, see LightHamHead.
 OTHER_PRETRAINING = sorted(
@@ -148,10 +151,10 @@ def build(cfg) -> nn.Module:
         return MODELS.build(model).to(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(('leaf', 'computed_in'), CASES)
-def test_a_step_stays_on_the_device(leaf, computed_in, request):
+@pytest.mark.parametrize(('leaf', 'computed_in', 'options'), CASES)
+def test_a_step_stays_on_the_device(leaf, computed_in, options, request):
     precision = torch.bfloat16 if computed_in == 'bfloat16' else None
-    cfg = load_config(CONFIGS / 'finetune' / leaf, {})
+    cfg = load_config(CONFIGS / 'finetune' / leaf, options)
     model = build(cfg)
     request.getfixturevalue('fake_gpu')
     request.getfixturevalue('without_backward')(moved(model))

@@ -24,13 +24,27 @@ TOOL = TOOLS / 'scribbles.py'
 BENCHMARK = TOOLS / 'benchmarks' / 'load_scribbles.py'
 
 
-def run(*arguments, expect=0):
+def run_in_its_own_process(*arguments, expect=0):
     result = subprocess.run(
         [sys.executable, str(TOOL), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == expect, result.stdout + result.stderr
     assert 'Traceback' not in result.stderr
     return result.stdout, result.stderr
+
+
+@pytest.fixture
+def run(run_tool):
+    """``run(*arguments, expect=STATUS)`` is what is printed, and printed as errors, by one process: this one."""
+
+    def run(*arguments, expect=0):
+        workers = ('--workers', 1) if arguments else ()
+        status, printed, errors = run_tool('scribbles.py', *arguments, *workers)
+        assert status == expect, printed + errors
+        assert 'Traceback' not in errors
+        return printed, errors
+
+    return run
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +60,7 @@ def masks(tmp_path_factory):
 
 @pytest.mark.parametrize('workers', [1, 2])
 def test_synthesize_finishes_the_rest_and_lists_what_it_skipped(masks, tmp_path, workers):
-    out, errors = run('synthesize', masks, tmp_path, '--seed', 3, '--workers', workers, expect=1)
+    out, errors = run_in_its_own_process('synthesize', masks, tmp_path, '--seed', 3, '--workers', workers, expect=1)
     assert '5 written, 0 there already' in out
     assert '1 of 6 files skipped' in errors
     assert 'broken.png' in errors
@@ -55,7 +69,7 @@ def test_synthesize_finishes_the_rest_and_lists_what_it_skipped(masks, tmp_path,
         assert read_scribblesup(path) == synthesise_scribbles(mask, 3, path.stem)
 
 
-def test_synthesize_goes_on_where_it_was(masks, tmp_path):
+def test_synthesize_goes_on_where_it_was(run, masks, tmp_path):
     run('synthesize', masks / 'image_0.png', tmp_path)
     first = (tmp_path / 'image_0.xml').read_text()
     out, _ = run('synthesize', masks, tmp_path, '--seed', 1, expect=1)
@@ -66,12 +80,12 @@ def test_synthesize_goes_on_where_it_was(masks, tmp_path):
     assert (tmp_path / 'image_0.xml').read_text() != first
 
 
-def test_clicks(masks, tmp_path):
+def test_clicks(run, masks, tmp_path):
     run('synthesize', masks / 'image_0.png', tmp_path, '--kind', 'points')
     assert [len(s.points) for s in read_scribblesup(tmp_path / 'image_0.xml').strokes] == [1, 1]
 
 
-def test_stats_sees_that_synthetic_strokes_are_right(masks, tmp_path):
+def test_stats_sees_that_synthetic_strokes_are_right(run, masks, tmp_path):
     run('synthesize', masks, tmp_path / 'xml', expect=1)
     out, _ = run('stats', tmp_path / 'xml', '--masks', masks, '--json', tmp_path / 'stats.json')
     summary = json.loads((tmp_path / 'stats.json').read_text())
@@ -81,7 +95,7 @@ def test_stats_sees_that_synthetic_strokes_are_right(masks, tmp_path):
     assert '5 images' in out
 
 
-def test_convert_there_and_back(tmp_path):
+def test_convert_there_and_back(run, tmp_path):
     scribbles = ScribbleSet((Stroke([[1, 2], [30, 20]], 1, 5.0), Stroke([[9, 9], [2, 30]], 0)), 40, 32)
     write_labelme(tmp_path / 'in/a.json', scribbles, ('stroma', 'tumour'))
     names = ('--class-names', 'stroma,tumour')
@@ -116,7 +130,8 @@ def test_a_conversion_goes_on_after_any_bad_file(tmp_path):
     (source / '._good.json').write_bytes(b'of macOS')
     (source / 'cut.json').write_text('{"shapes": [')
     os.mkfifo(source / 'pipe.json')
-    printed, errors = run('convert', source, out, '--from', 'labelme', '--to', 'scribblesup', expect=1)
+    arguments = ('convert', source, out, '--from', 'labelme', '--to', 'scribblesup')
+    printed, errors = run_in_its_own_process(*arguments, expect=1)
     assert '3 written' in printed
     assert '4 of 7 files skipped' in errors
     assert all(f'- {name}: ' in errors for name in ('cut.json', 'long.json', 'zero.json'))
@@ -124,7 +139,7 @@ def test_a_conversion_goes_on_after_any_bad_file(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['in', 'out']
 
 
-def test_convert_reads_the_size_of_a_tile_from_its_image(tmp_path):
+def test_convert_reads_the_size_of_a_tile_from_its_image(run, tmp_path):
     feature = {
         'type': 'Feature',
         'geometry': {'type': 'LineString', 'coordinates': [[100.5, 200.5], [110.5, 220.5]]},
@@ -140,10 +155,10 @@ def test_convert_reads_the_size_of_a_tile_from_its_image(tmp_path):
     assert read_scribblesup(tmp_path / 'out/tile.xml', ('Tumor',)) == expected
 
 
-def test_two_files_of_one_image_are_told(tmp_path):
+def test_two_files_of_one_image_are_told(run, tmp_path):
     for name in 'ab':
         write_labelme(tmp_path / f'{name}.json', ScribbleSet((), 4, 4), VOC_TAGS, 'same.jpg')
-    out, _ = run('convert', tmp_path, tmp_path / 'out', '--from', 'labelme', '--workers', 1, expect=1)
+    out, _ = run('convert', tmp_path, tmp_path / 'out', '--from', 'labelme', expect=1)
     assert 'come from several files' in out
     assert 'same' in out
 
@@ -160,14 +175,14 @@ def test_two_files_of_one_image_are_told(tmp_path):
         ((), 'convert'),
     ],
 )
-def test_wrong_usage(arguments, message, tmp_path, monkeypatch):
+def test_wrong_usage(run, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, errors = run(*arguments, expect=2)
     assert message in errors
 
 
 def test_help_teaches():
-    out, _ = run('--help')
+    out, _ = run_in_its_own_process('--help')
     assert 'examples:' in out
     assert 'qupath' in out
 

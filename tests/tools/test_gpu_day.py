@@ -111,8 +111,12 @@ def test_what_the_machine_lacks_is_packed_and_no_more(gpu_day):
     assert not any(name.startswith('nvidia') for name in names)
 
 
-@pytest.mark.parametrize('arguments', [('unpack',), ('unpack', '/nowhere'), ('sideways',)])
-def test_mistakes_end_in_one_message(arguments):
-    done = call(*arguments)
+def test_mistakes_end_in_one_message(run_tool, monkeypatch):
+    """Wrong paths are those of test_wrong_paths."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    status, _, errors = run_tool('benchmarks/gpu_day.py', 'unpack')
+    assert status == 2
+    assert 'Traceback' not in errors
+    done = call('sideways')
     assert done.returncode == 2
     assert 'Traceback' not in done.stderr
