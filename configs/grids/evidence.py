@@ -53,9 +53,9 @@ initialisations = {
         for arm in ('Classification', 'Scribble segmentation')
         for iteration in (1250, 2500)
     },
+    **{f'{arm}, short': dict(pretraining=f'{labels}, short') for arm, labels in _arms.items()},
     **{
-        f'{arm}, short{suffix}': dict(pretraining=f'{labels}, short', **statistics, **_probe)
-        for suffix, statistics in (('', {}), (_suffix, _anew))
+        f'{arm}, short{_suffix}': dict(pretraining=f'{labels}, short', **_anew, **_probe)
         for arm, labels in _arms.items()
     },
     **{
@@ -89,4 +89,8 @@ comparisons = [
     *(dict(first=f'{arm}{_suffix}', second=arm) for arm in ('Random', *_arms)),
     dict(first=f'Scribble segmentation{_suffix}', second=f'Classification{_suffix}'),
     *(dict(first=arm, second=f'{arm}, short') for arm in _arms),
+    dict(first='Scribble segmentation, short', second='Random'),
+    dict(first='Scribble segmentation, short', second='Classification, short'),
+    dict(first='Scribble segmentation, short', second='Full segmentation, short', margin=_margin),
+    dict(first='Click segmentation, short', second='Scribble segmentation, short', margin=_margin),
 ]

@@ -29,6 +29,8 @@ ON_TERMINAL, IN_A_FILE, FIRST_LOOK = 1.0, 60.0, 10.0
 """Seconds between two looks at the grid, and until the first."""
 
 MOST_RUNNING = 8
+MOST_NAMED = 8
+"""Initialisations of which each gets its mean in a line; of more the lowest and the highest are named."""
 LONGEST_SILENCE = 5
 """After how many looks without a change a log file gets its lines again, to show that the grid is alive."""
 
@@ -142,7 +144,7 @@ def _said(step: StepProgress | None) -> list[str]:
 
 
 def accuracy_lines(record: GridRecord) -> list[str]:
-    """One line for each data set and size with a result: mean of the grid's metric and number of runs, by start."""
+    """One line for each data set and size with a result: means of the grid's metric and numbers of runs."""
     metric = record.plan.grid['metric']
     columns: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for cell in record.cells:
@@ -155,7 +157,12 @@ def accuracy_lines(record: GridRecord) -> list[str]:
 
 
 def _means(values: Mapping[str, Sequence[float]]) -> str:
-    return ', '.join(f'{name} {fmean(runs):.2f} ({len(runs)})' for name, runs in values.items())
+    named = [f'{name} {fmean(runs):.2f} ({len(runs)})' for name, runs in values.items()]
+    if len(named) <= MOST_NAMED:
+        return ', '.join(named)
+    ordered = sorted(values, key=lambda name: fmean(values[name]))
+    ends = (f'{fmean(values[name]):.2f} ({name})' for name in (ordered[0], ordered[-1]))
+    return f'{len(named)} initialisations, {" to ".join(ends)}'
 
 
 class Progress:

@@ -16,8 +16,10 @@ from sdp_plugin.grid import store
 from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.progress import (
     LONGEST_SILENCE,
+    MOST_NAMED,
     Estimate,
     Progress,
+    _means,
     accuracy_lines,
     estimate,
     left,
@@ -89,6 +91,12 @@ def test_accuracies_by_column(toy):
     results = [result_of(first, accuracy=70), result_of(second, accuracy=71), result_of(scribble, accuracy=80)]
     lines = accuracy_lines(record_of(toy, results, plan=plan))
     assert lines == ['  Alpha 2  Random 70.50 (2), Scribble segmentation 80.00 (1)']
+
+
+def test_of_many_initialisations_a_line_names_the_lowest_and_the_highest():
+    few = {f'start {index}': [50.0 + index] for index in range(MOST_NAMED)}
+    assert _means(few).startswith('start 0 50.00 (1), start 1 51.00 (1), ')
+    assert _means({'best': [60.0, 80.0], **few}) == '9 initialisations, 50.00 (start 0) to 70.00 (best)'
 
 
 def test_a_log_file_gets_a_line_when_something_changed(toy):

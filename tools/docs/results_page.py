@@ -259,7 +259,9 @@ TABLES = {
     ),
     'learning-rate': lambda numbers: _accuracies(numbers, _rate_names(numbers), PROBE),
     'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
-    'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
+    'fine-tunings': lambda numbers: _accuracies(
+        numbers, {arm + end: arm + end for end in ('', SHORT) for arm in ARMS}, FINE_TUNING
+    ),
     'comparisons': _comparison_rows,
     'costs': _cost_rows,
 }
