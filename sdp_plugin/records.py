@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from functools import cache
 from typing import Any, TypeVar
 
@@ -17,6 +19,8 @@ _SHOWN = 8
 MAX_BYTES = 2**26
 """Of a file that is read as a whole: far more than programs and people write."""
 
+_MAY_OVERFLOW = re.compile(rb'[eE]\+?0*[1-9]\d\d|\d{200}')
+
 
 class Record(BaseModel):
     """Fields of known types. Others are passed over: programs add to their formats."""
@@ -25,7 +29,7 @@ class Record(BaseModel):
 
 
 def read_json(content: bytes, where: object) -> Any:
-    """The values of a JSON text. NaN, which JSON does not know, is refused, a byte order mark is not.
+    """The values of a JSON text. NaN and numbers beyond float64 are refused, a byte order mark is not.
 
     Args:
         content (bytes): The text.
@@ -35,11 +39,26 @@ def read_json(content: bytes, where: object) -> Any:
         UserError: If it is no JSON.
     """
     try:
-        return from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
+        values = from_json(content.removeprefix(b'\xef\xbb\xbf'), allow_inf_nan=False)
     except ValueError as error:
         raise UserError(
             f'{where} is no JSON', found=error, remedy='the file may be cut off: fetch or export it again'
         ) from None
+    # The parser takes 1e999 for infinity. Few files have a number that looks like it, so few are walked through.
+    if _MAY_OVERFLOW.search(content) and _has_infinity(values):
+        raise UserError(f'{where} has a number that is too large.', looked_for='numbers within float64')
+    return values
+
+
+def _has_infinity(values: Any) -> bool:
+    left = [values]
+    while left:
+        value = left.pop()
+        if isinstance(value, float) and math.isinf(value):
+            return True
+        if isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return False
 
 
 def read_json_file(path: str | os.PathLike, most: int = MAX_BYTES) -> Any:
