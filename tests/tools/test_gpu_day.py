@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 import pytest
 import torch
+
+from sdp_plugin.errors import UserError
 
 BENCHMARKS = Path(__file__).parents[2] / 'tools' / 'benchmarks'
 
@@ -104,11 +107,26 @@ def test_trunks_come_back_in_pieces(gpu_day, monkeypatch, tmp_path, capsys):
     assert torch.equal(found['state_dict']['counter'], weights['counter'])
 
 
+@pytest.mark.skipif(
+    any(distributions(name='mmengine')),
+    reason="what is packed are the maintained forks, and here upstream's are installed",
+)
 def test_what_the_machine_lacks_is_packed_and_no_more(gpu_day):
     names = {entry.split('==')[0] for entry in gpu_day.packages()}
     assert {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmpretrain', 'pydantic', 'rich'} <= names
     assert not names & (gpu_day.THERE | {'ray', 'transformers'})
     assert not any(name.startswith('nvidia') for name in names)
+
+
+def test_nothing_is_packed_where_a_pinned_package_is_not_installed(gpu_day, monkeypatch):
+    def only_others(name: str) -> str:
+        if name.startswith('onedl-'):
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(gpu_day, 'version', only_others)
+    with pytest.raises(UserError, match='onedl-mm'):
+        gpu_day.packages()
 
 
 def test_mistakes_end_in_one_message(run_tool, monkeypatch):

@@ -270,19 +270,27 @@ def unpack(folder: Path | None) -> int:
 
 
 def packages() -> list[str]:
-    """What the plugin and its tests need and the GPU's machine lacks, as ``name==version``."""
-    known = {
-        _plain(line.split('==')[0]): None for line in (ROOT / 'requirements' / 'openmmlab.txt').open() if '==' in line
-    }
-    waiting, needed = [*known, 'pytest'], {}
+    """What the plugin and its tests need and the GPU's machine lacks, as ``name==version``.
+
+    Raises:
+        UserError: If a pinned package is not installed, as in an environment with upstream's OpenMMLab.
+    """
+    pinned = [_plain(line.split('==')[0]) for line in (ROOT / 'requirements' / 'openmmlab.txt').open() if '==' in line]
+    waiting, needed = [*pinned, 'pytest'], {}
     while waiting:
         name = _plain(waiting.pop())
         if name in needed or name in THERE or name.startswith(('nvidia', 'cuda')):
             continue
         try:
             needed[name] = version(name)
-        except PackageNotFoundError:  # of another system or Python
-            continue
+        except PackageNotFoundError as error:
+            if name in pinned:
+                raise UserError(
+                    'What is packed is what is installed, and here a part of it is not.',
+                    looked_for=f'{name}, which requirements/openmmlab.txt pins',
+                    remedy='pack from the environment that tools/setup.sh makes',
+                ) from error
+            continue  # of another system or Python
         wanted = [line for line in requires(name) or () if 'extra ==' not in line]
         waiting += [re.split(r'[ ;<>=!~\[(]', line, maxsplit=1)[0] for line in wanted]
     return [f'{name}=={found}' for name, found in sorted(needed.items())]
@@ -294,8 +302,8 @@ def _plain(name: str) -> str:
 
 def pack() -> int:
     """Fetch wheels for Python 3.12 of all that the GPU's machine lacks."""
-    WHEELS.mkdir(parents=True, exist_ok=True)
     listed = packages()
+    WHEELS.mkdir(parents=True, exist_ok=True)
     print(f'{len(listed)} packages into {WHEELS}')
     command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', str(WHEELS)]
     options = ['--python-version', '3.12', '--only-binary', ':all:', '--platform', 'manylinux2014_x86_64']
