@@ -12,7 +12,8 @@ if [ ! -f "$venv/.complete" ]; then
     # mmcv's build needs torch, and a setuptools that still brings pkg_resources.
     install 'setuptools<70' wheel psutil torch torchvision numpy
     MMCV_WITH_OPS=1 install --no-build-isolation mmcv
-    install -r requirements/upstream.txt pytest pytest-xdist hypothesis jsonschema statsmodels baycomp 'transformers<4.50'
+    install -r requirements/upstream.txt pytest pytest-xdist hypothesis jsonschema statsmodels baycomp build \
+        'transformers<4.50'
     install -e '.[timm,slides,export,ray]'
     touch "$venv/.complete"
 fi
