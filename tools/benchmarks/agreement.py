@@ -187,7 +187,7 @@ def main() -> int:
     for name, values in off.items():
         factor = next((factor for word, factor in LOOSER.items() if word in name), 1.0)
         values['agrees'] = bool(values['loss'] <= factor * allowed)
-    report = dict(machine=machine(['torch', 'onedl-mmengine', 'onedl-mmpretrain']), device=_device(), ways=off)
+    report = dict(machine=machine(), device=_device(), ways=off)
     print(f'{report["device"]}; {args.epochs} epochs of {args.images} patches; differences from the plain way')
     rows = [
         (

@@ -46,7 +46,6 @@ from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'
 PATCHES = 'camelyonpatch_level_2_split_train_x.h5'
-PACKAGES = ('torch', 'torchvision', 'opencv-python', 'numpy', 'pillow', 'kornia', 'onedl-mmpretrain', 'mmpretrain')
 STOCK = 'stock'
 # Those that BatchAugmentation chooses from.
 OURS, BATCHED = 'ours, OpenCV', 'ours, batched in torch'
@@ -221,7 +220,7 @@ def main() -> None:
     warnings.filterwarnings('ignore', message="Only use 'alpha' for pillow backend")
     patches = read_patches(args.data_root, args.images)
     report = dict(
-        machine=machine(PACKAGES),
+        machine=machine(),
         images=len(patches),
         real=args.data_root is not None,
         batch_size=args.batch_size,

@@ -47,7 +47,6 @@ from sdp_plugin.hardware import cores
 from sdp_plugin.settings import load_config
 
 CONFIG = Path(__file__).parents[2] / 'configs/finetune/resnet34_1xb32-100e_pcam.py'
-PACKAGES = ('torch', 'opencv-python', 'onedl-mmengine', 'mmengine', 'onedl-mmpretrain', 'mmpretrain')
 STOCK, OURS, OURS_COMPILED, OURS_BFLOAT16 = (
     'stock MMPretrain',
     'ours, float32',
@@ -269,7 +268,7 @@ def memory(device: torch.device) -> dict[str, float]:
 def main() -> None:
     args = parse_args()
     device = torch.device(get_device())
-    report = dict(machine=machine(PACKAGES), threads=torch.get_num_threads(), device=_name_of(device))
+    report = dict(machine=machine(), threads=torch.get_num_threads(), device=_name_of(device))
     report['settings'] = {name: str(value) for name, value in vars(args).items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

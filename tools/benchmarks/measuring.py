@@ -14,6 +14,13 @@ from statistics import median
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.hardware import cores, processor
 
+# Those that are installed are named; OpenMMLab's come from the maintained forks or from upstream.
+PACKAGES = (
+    'torch', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'opencv-python', 'pillow', 'h5py', 'openslide-python',
+    'kornia', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'onedl-mmpretrain', 'mmengine', 'mmcv',
+    'mmsegmentation', 'mmpretrain',
+)  # fmt: skip
+
 
 def alternate(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Measure each side once a round, so that whatever else the machine does meets both alike.
@@ -56,8 +63,8 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, object]:
     return summary([a / b for a, b in zip(ours, theirs, strict=True)])
 
 
-def machine(packages: Sequence[str]) -> dict[str, object]:
-    """The day, the processor, its cores, how busy they are with other work, and the versions of packages."""
+def machine() -> dict[str, object]:
+    """The day, the processor, its cores, how busy they are with other work, and the versions of what computes."""
     return dict(
         date=str(date.today()),
         processor=processor(),
@@ -65,7 +72,7 @@ def machine(packages: Sequence[str]) -> dict[str, object]:
         load_before=os.getloadavg()[0],
         system=platform.system(),
         python=platform.python_version(),
-        versions={name: found for name in packages if (found := _version(name))},
+        versions={name: found for name in PACKAGES if (found := _version(name))},
     )
 
 

@@ -43,7 +43,6 @@ from sdp_plugin.grid.train_cells import config_of
 
 CONFIG = 'finetune/resnet34_1xb32-100e_pcam.py'
 PATCHES_OF_PCAM = {'train': 262_144, 'test': 32_768}
-PACKAGES = ('torch', 'onedl-mmengine', 'mmengine', 'onedl-mmpretrain', 'mmpretrain', 'numpy', 'h5py')
 
 
 class _ReachedError(Exception):
@@ -115,9 +114,7 @@ def task_of(seed: int, args: argparse.Namespace, data_root: Path, folder: Path) 
 @exits_on_user_error
 def main() -> None:
     args = parse_args()
-    report = dict(
-        machine=machine(PACKAGES), threads=torch.get_num_threads(), examples_per_class=args.examples_per_class
-    )
+    report = dict(machine=machine(), threads=torch.get_num_threads(), examples_per_class=args.examples_per_class)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if args.data_root is None:

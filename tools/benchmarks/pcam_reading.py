@@ -137,7 +137,7 @@ def main() -> None:
     args = parse_args()
     patches = patches_to_write(args.data_root, args.patches)
     report = dict(
-        machine=machine(['h5py', 'numpy', 'torchvision']),
+        machine=machine(),
         patches=len(patches),
         real=args.data_root is not None,
         batch_size=args.batch_size,

@@ -48,7 +48,6 @@ from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.hardware import cores
 
 STOCK, OURS, OURS_BFLOAT16 = 'stock MMSegmentation', 'ours, float32', 'ours, bfloat16'
-PACKAGES = ['torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmsegmentation', 'numpy', 'opencv-python']
 
 
 @MODELS.register_module(force=True)
@@ -190,7 +189,7 @@ def main() -> None:
     args = parse_args()
     device = torch.device(get_device())
     ids = image_ids(args.voc, args.scribbles, args.images)
-    report = dict(machine=machine(PACKAGES), threads=torch.get_num_threads(), device=_name_of(device))
+    report = dict(machine=machine(), threads=torch.get_num_threads(), device=_name_of(device))
     report['settings'] = {name: str(value) for name, value in vars(args).items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

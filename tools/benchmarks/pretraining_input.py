@@ -224,7 +224,7 @@ def main() -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     ids = image_ids(args.voc, args.scribbles, args.images)
-    report = dict(machine=machine(['torch', 'opencv-python', 'numpy', 'onedl-mmsegmentation', 'mmsegmentation']))
+    report = dict(machine=machine())
     report |= dict(images=len(ids), batch_size=args.batch_size, batches=args.batches, labels=[])
     with tempfile.TemporaryDirectory() as folder:
         list_file = Path(folder) / 'ids.txt'

@@ -25,8 +25,6 @@ from sdp_plugin.probes.features import compute_features
 from sdp_plugin.settings import load_config
 from sdp_plugin.shipped import CONFIGS
 
-PACKAGES = ('torch', 'scikit-learn', 'numpy', 'scipy')
-
 
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
@@ -44,7 +42,7 @@ def main() -> None:
     args = parse_args()
     options = dict(data_root=args.pcam, examples_per_class=args.examples_per_class, precision=args.precision)
     cfg = load_config(CONFIGS / args.config, options)
-    about = machine(PACKAGES) | dict(
+    about = machine() | dict(
         threads=torch.get_num_threads(), arguments={name: str(value) for name, value in vars(args).items()}
     )
     with tempfile.TemporaryDirectory() as folder:

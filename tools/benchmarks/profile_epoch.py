@@ -83,7 +83,7 @@ def main() -> None:
     }
     total = sum(own.values())
     shares = {name: spent / total for name, spent in sorted(own.items(), key=lambda item: -item[1])[:SHOWN]}
-    report = dict(machine=machine(['torch', 'onedl-mmpretrain']), seconds=hook.seconds, shares=shares)
+    report = dict(machine=machine(), seconds=hook.seconds, shares=shares)
     report['device'] = torch.cuda.get_device_name() if on_device else 'CPU'
     print(f'{report["device"]}: an epoch of {images} images took {hook.seconds:.2f} s under the profiler')
     print(table(('operation', 'share'), [(name[:80], f'{share:.1%}') for name, share in shares.items()]))

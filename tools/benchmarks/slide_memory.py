@@ -99,7 +99,7 @@ def main() -> None:
     tiles = outcome.summary['tiles']
     print(f'{args.width} x {args.height} pixels, {tiles} tiles, {seconds:.0f} s: peak {peak:.0f} MB '
           f'({before:.0f} MB of them before the first pixel)')  # fmt: skip
-    report = dict(machine=machine(['openslide-python', 'pillow']), width=args.width, height=args.height, tiles=tiles,
+    report = dict(machine=machine(), width=args.width, height=args.height, tiles=tiles,
                   seconds=seconds, peak_megabytes=peak, megabytes_before=before)  # fmt: skip
     write_report(args.out, report)
     if peak > args.limit:

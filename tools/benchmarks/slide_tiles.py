@@ -116,7 +116,7 @@ def main() -> None:
     ratio = ratios(speeds['ours'], speeds['plain loop'])
     print(f'ours to the plain loop: {spread(ratio, 2)}; medians (least-greatest) of {args.rounds} rounds')
     report = dict(
-        machine=machine(['openslide-python', 'pillow', 'torch']),
+        machine=machine(),
         slide=Path(args.slide).name,
         tiles=len(indices),
         readers=args.readers,

@@ -88,7 +88,7 @@ def main() -> None:
     }
     rows = [(name, spread(side['seconds'], 3), spread(side['of_ours'], 3)) for name, side in sides.items()]
     print(table(('median (least-greatest)', 'seconds a step', 'times ours'), rows))
-    write_report(args.out, dict(machine=machine(('torch', 'mmcv', 'mmsegmentation')), settings=vars(args), sides=sides))
+    write_report(args.out, dict(machine=machine(), settings=vars(args), sides=sides))
 
 
 if __name__ == '__main__':
