@@ -76,8 +76,8 @@ def user_error_of(error: OSError | MemoryError) -> UserError:
             'The memory is exhausted.', found=str(error) or None, remedy='use smaller batches, or fewer workers'
         )
     number, path = error.errno, error.filename
-    if number is None and (printed := list(_PRINTED.finditer(str(error)))):
-        number, path = int(printed[-1][1]), path or printed[-1][2]
+    if number is None:
+        number, path = printed_by(error)
     what = os.strerror(number) if number else (str(error).strip().splitlines() or [type(error).__name__])[-1]
     return UserError(
         'The operating system refuses to read or write.',
@@ -85,6 +85,12 @@ def user_error_of(error: OSError | MemoryError) -> UserError:
         found=what,
         remedy=_REMEDIES.get(number, 'see whether that disk is full, or cannot be written'),
     )
+
+
+def printed_by(error: OSError) -> tuple[int | None, str | None]:
+    """The number and the file that an error without a number has in its text, such as HDF5's."""
+    found = list(_PRINTED.finditer(str(error)))
+    return (int(found[-1][1]), found[-1][2]) if found else (None, None)
 
 
 def concerns_all(error: BaseException) -> bool:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from sdp_plugin.errors import UserError, first_of
+from sdp_plugin.errors import UserError, first_of, printed_by
 
 _STEM_BYTES = 100
 _BLOCK = 1 << 20
@@ -61,7 +61,12 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
         first = first_of(error, before)
         if not isinstance(first, OSError):
             raise
-        if first.filename is None:
+        if first.errno is None:
+            # Its text is all it has, and a name would take the place of that.
+            number, named = printed_by(first)
+            if number is not None and named is None:
+                first = OSError(number, os.strerror(number), str(path))
+        elif first.filename is None:
             first.filename = str(path)
         if first is error:
             raise
@@ -89,7 +94,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             yield temporary
             os.replace(temporary, path)
     except OSError as error:
-        if os.fspath(error.filename) == str(temporary):
+        if error.filename is not None and os.fspath(error.filename) == str(temporary):
             error.filename, error.filename2 = str(path), None
         raise
     finally:

@@ -12,6 +12,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from sdp_plugin.errors import UserError, exits_on_user_error, user_error_of
+from sdp_plugin.files import naming
 
 ROOT = Path(__file__).parents[1]
 
@@ -149,3 +150,20 @@ def test_output_that_cannot_be_written_is_an_error():
     assert done.returncode == 2
     assert done.stderr.startswith('error: ')
     assert done.stderr.count('No space left') == 1
+
+
+OF_A_WORKER = "Caught FileNotFoundError in DataLoader worker process 0.\n[Errno 2] No such file: '/data/a.jpg'"
+
+
+@pytest.mark.parametrize(
+    ('text', 'found'),
+    [
+        (OF_A_WORKER, 'looked for: /data/a.jpg\n  found:      No such file or directory'),
+        ('HDF5 (errno = 28, ...)', 'looked for: work_dirs/training\n  found:      No space left on device'),
+        ('image file is truncated', 'found:      image file is truncated'),
+    ],
+)
+def test_a_text_is_not_lost_to_the_name_of_what_was_being_done(text, found):
+    with pytest.raises(OSError) as raised, naming('work_dirs/training'):  # noqa: PT011
+        raise OSError(text)
+    assert found in str(user_error_of(raised.value)).replace("'", '')

@@ -1,4 +1,4 @@
-"""Gradients of the weights of convolutions as matrix products, on CPUs faster than the convolution library's own.
+"""Gradients of the weights of convolutions as matrix products, on CPUs where the convolution library is slower.
 
 The gradient of a convolution's weights is one matrix product: the gradients of all output positions times the inputs
 that each of them saw (its column, in the words of im2col). oneDNN takes up to seven times as long for it where the maps

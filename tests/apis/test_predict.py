@@ -64,13 +64,13 @@ def checkpoint(small_config, tmp_path) -> Path:
 
 
 @pytest.fixture
-def test_patches(small_data) -> Path:
+def patches_of_test(small_data) -> Path:
     return small_data.pcam / 'camelyonpatch_level_2_split_test_x.h5'
 
 
-def test_same_probabilities_as_the_test(tested, test_patches):
+def test_same_probabilities_as_the_test(tested, patches_of_test):
     checkpoint, wanted = tested
-    probabilities = predict(load_classifier(checkpoint), open_tiles(test_patches), batch_size=4)
+    probabilities = predict(load_classifier(checkpoint), open_tiles(patches_of_test), batch_size=4)
     assert wanted.std(axis=0).max() > 1e-3  # else any classifier would do
     np.testing.assert_allclose(probabilities, wanted, atol=1e-5)
 
@@ -106,30 +106,30 @@ def test_a_folder_of_mixed_sizes_and_formats(checkpoint, tmp_path, capsys):
     assert min(cv2.imread(str(sheet)).shape[:2]) > 100
 
 
-def test_each_tile_gets_its_own_row(checkpoint, test_patches, tmp_path):
+def test_each_tile_gets_its_own_row(checkpoint, patches_of_test, tmp_path):
     """Whatever the size of the batches and whichever tiles are beside it."""
     classifier = load_classifier(checkpoint)
-    with h5py.File(test_patches) as file:
+    with h5py.File(patches_of_test) as file:
         patches = file['x'][:]
     folder = tmp_path / 'tiles'
     folder.mkdir()
     for index in (4, 1):
         cv2.imwrite(str(folder / f'{index}.png'), cv2.cvtColor(patches[index], cv2.COLOR_RGB2BGR))
-    from_file = predict(classifier, open_tiles(test_patches), batch_size=64)
+    from_file = predict(classifier, open_tiles(patches_of_test), batch_size=64)
     from_folder = predict(classifier, open_tiles(folder), batch_size=1)
     np.testing.assert_allclose(from_folder, from_file[[1, 4]], atol=1e-5)
 
 
 @pytest.mark.parametrize(('count', 'shown'), [(1, 16), (5, 2), (6, 16)])
-def test_contact_sheet_of_any_number_of_tiles(test_patches, tmp_path, count, shown):
-    tiles = open_tiles(test_patches)
+def test_contact_sheet_of_any_number_of_tiles(patches_of_test, tmp_path, count, shown):
+    tiles = open_tiles(patches_of_test)
     tiles = type(tiles)(tiles.names[:count], tiles.records[:count], tiles.load)
     probabilities = np.linspace([0.5, 0.5], [0.9, 0.1], count).astype(np.float32)
     _, sheet = write_predictions(tmp_path, tiles, ('normal', 'tumour'), probabilities, shown)
     assert cv2.imread(str(sheet)) is not None
 
 
-def test_nothing_of_the_training_has_to_be_there(checkpoint, test_patches, tmp_path, monkeypatch):
+def test_nothing_of_the_training_has_to_be_there(checkpoint, patches_of_test, tmp_path, monkeypatch):
     elsewhere = tmp_path / 'elsewhere'
     elsewhere.mkdir()
     shutil.move(checkpoint, elsewhere / 'model.pth')

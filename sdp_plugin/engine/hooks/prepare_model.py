@@ -25,7 +25,7 @@ class PrepareModelHook(Hook):
 
     Args:
         channels_last (bool): Keep weights and feature maps in channels-last order, which the convolutions of tensor
-            cores and of oneDNN want. On CPUs weight gradients are then matrix products, see
+            cores and of oneDNN want. On CPUs weight gradients are then products where that is faster, see
             :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         compile_backbone (bool): Let ``torch.compile`` fuse the backbone, which takes a minute or more at the first
             iteration and needs a C++ compiler. Defaults to False.

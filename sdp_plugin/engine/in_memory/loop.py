@@ -70,7 +70,7 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
         cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
         channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
-            and rounds otherwise. On CPUs weight gradients are then matrix products, see
+            and rounds otherwise. On CPUs weight gradients are then products where that is faster, see
             :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
         **kwargs: Of ``EpochBasedTrainLoop``.
     """
