@@ -8,7 +8,11 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+
+TRACEBACK = 'SDP_TRACEBACK'
+"""Environment variable that, set to 1, shows where an error was raised; for those who write classes of their own."""
 
 _END_OF_TRACEBACK = re.compile(r'^(?:\w+\.)*UserError: ', re.MULTILINE)
 # How Python and HDF5 print an OSError; with a worker's traceback before it, it is all that a DataLoader leaves of one.
@@ -126,6 +130,8 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
         except (UserError, OSError, MemoryError) as error:
             shown = first_of(error)
             shown = shown if isinstance(shown, UserError) else user_error_of(shown)
+            if os.environ.get(TRACEBACK) == '1':
+                traceback.print_exception(error)
             print(f'error: {_without_worker_traceback(str(shown))}', file=sys.stderr)
             _flush_output()
             return 2

@@ -16,6 +16,7 @@ from mmengine.runner import set_random_seed
 from sdp_plugin.datasets.samples import id_of, positions_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.formats.index_png import read_index_png
+from sdp_plugin.settings.construction import faults_of
 from sdp_plugin.visualization.panels import Panel, PanelRow
 
 SPLITS = ('train', 'test')
@@ -56,7 +57,7 @@ def open_dataset(cfg: Config, split: str) -> BaseDataset:
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         raise UserError(f'The config has no {split}_dataloader.', found=cfg.filename)
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
+    with faults_of(cfg), DefaultScope.overwrite_default_scope(cfg.get('default_scope')):
         # A look at a few samples is no reason to decode them all.
         dataset = DATASETS.build(
             {**loader.dataset, 'decode_first': False} if 'decode_first' in loader.dataset else loader.dataset

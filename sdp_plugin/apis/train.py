@@ -15,13 +15,14 @@ from sdp_plugin.catalogue.data_checks import check_run
 from sdp_plugin.checkpoints.reading import load_checkpoint, register_safe_loader
 from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.engine.hooks import DivergenceHook
-from sdp_plugin.engine.preflight import check_before_training
+from sdp_plugin.engine.preflight import check_before_test, check_before_training
 from sdp_plugin.engine.resuming import check_same_training
 from sdp_plugin.engine.runner import Runner
 from sdp_plugin.engine.work_dir import only_training_in
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import naming, write_json_atomically
 from sdp_plugin.settings import SETTINGS
+from sdp_plugin.settings.construction import faults_of
 
 RESULTS_FILE = 'results.json'
 CHECKPOINT_NAME = re.compile(r'(iter|epoch)_\d+\.pth')
@@ -76,7 +77,8 @@ def build_runner(cfg: Config, resume: bool = False) -> Runner:
             remedy='go on with --resume, or give another --work-dir',
         )
     cfg.load_from, cfg.resume = (str(checkpoint), True) if checkpoint else (cfg.get('load_from'), False)
-    check_run(cfg)
+    with faults_of(cfg):
+        check_run(cfg)
     prepare_cpu_group(cfg)
     differs = check_same_training(cfg, checkpoint) if checkpoint else []
     runner = Runner.from_cfg(cfg)
@@ -131,6 +133,7 @@ def test(cfg: Config, checkpoint: str | Path) -> dict[str, float]:
     prepare_cpu_group(cfg)
     with naming(cfg.work_dir):
         runner = Runner.from_cfg(cfg)
+        check_before_test(runner)
         _load_all(runner, checkpoint)
         return run_test(runner)
 

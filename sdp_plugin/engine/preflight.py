@@ -13,12 +13,13 @@ from mmengine.dataset import InfiniteSampler, pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from sdp_plugin.engine.randomness import in_test_mode, randomness_kept
 from sdp_plugin.errors import UserError
+from sdp_plugin.settings.construction import faults_of, first_line
 
 T = TypeVar('T')
 
@@ -36,9 +37,26 @@ def check_before_training(runner: Runner) -> None:
             computed from what the network gives.
     """
     with randomness_kept():
-        _check_batch_size(runner.train_dataloader)
-        if runner.cfg.get('test_dataloader'):
-            _try_test(runner)
+        with faults_of(runner.cfg):
+            loader = runner.train_dataloader
+        _check_batch_size(loader)
+        check_before_test(runner)
+
+
+def check_before_test(runner: Runner) -> None:
+    """Build the data set of a config's test, if it has one, and try the test on its first image and its last.
+
+    Args:
+        runner (Runner): A runner, whose network stays as it is.
+
+    Raises:
+        UserError: If an image of the test is broken, or a metric cannot be computed from what the network gives.
+    """
+    if not runner.cfg.get('test_dataloader'):
+        return
+    with faults_of(runner.cfg):
+        loop = runner.test_loop
+    _try_test(runner.model, loop)
 
 
 def _check_batch_size(loader: DataLoader) -> None:
@@ -58,15 +76,18 @@ def _unwrapped(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def _try_test(runner: Runner) -> None:
-    loader, evaluator = runner.test_dataloader, runner.test_loop.evaluator
+def _try_test(model: nn.Module, loop: BaseLoop) -> None:
+    loader, evaluator = loop.dataloader, loop.evaluator
     dataset = loader.dataset
     if not len(dataset):
         raise UserError('The test set is empty.', looked_for='an image or more', found=type(dataset).__name__)
-    model = _unwrapped(runner.model)
+    model = _unwrapped(model)
     collate = getattr(loader, 'collate_fn', pseudo_collate)
     # One by one: images of a test may be of different sizes.
-    batches = [collate([dataset[index]]) for index in sorted({0, len(dataset) - 1})]
+    batches = [
+        _tried('An image of the test set cannot be prepared.', lambda index=index: collate([dataset[index]]))
+        for index in sorted({0, len(dataset) - 1})
+    ]
     with in_test_mode(model), torch.no_grad(), _quiet():
         outputs = [
             _tried(
@@ -94,13 +115,13 @@ def _evaluate_on_the_side(evaluator: Evaluator, outputs: list[list], batches: li
 def _tried(problem: str, work: Callable[[], T]) -> T:
     try:
         return work()
-    except UserError:
+    except (UserError, OSError, MemoryError):
         raise
     except Exception as error:
         # Whatever a metric or a network of others raises on what it was not made for.
         raise UserError(
             problem,
-            found=f'{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ""}',
+            found=first_line(error),
             remedy='see test_pipeline, test_evaluator and num_classes in the config',
         ) from error
 

@@ -18,6 +18,7 @@ from mmseg.registry import DATASETS, MODELS
 
 from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.datasets.samples import id_of
+from sdp_plugin.settings.construction import faults_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def segment_test_images(cfg: Config, checkpoint: str | Path, indices: Sequence[i
     Returns:
         list[Segmented]: In the order of ``indices``.
     """
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with faults_of(cfg), DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
         model = MODELS.build(cfg.model)
     model.load_state_dict(load_checkpoint(checkpoint)['state_dict'], strict=True)

@@ -18,6 +18,7 @@ from sdp_plugin.catalogue.subsets import hash_ranks
 from sdp_plugin.datasets.samples import id_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.models.batch_norm import reestimate_batch_norm
+from sdp_plugin.settings.construction import faults_of
 
 BATCH_SIZE = 64
 
@@ -63,7 +64,7 @@ def _whole_training_part(cfg: Config) -> BaseDataset:
     settings = dict(cfg.train_dataloader.dataset, pipeline=cfg.test_dataloader.dataset.pipeline, serialize_data=False)
     if 'examples_per_class' in settings:
         settings['examples_per_class'] = None
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
+    with faults_of(cfg), DefaultScope.overwrite_default_scope('mmpretrain'):
         return DATASETS.build(settings)
 
 

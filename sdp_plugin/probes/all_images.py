@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sdp_plugin.datasets.samples import id_of
 from sdp_plugin.errors import UserError
+from sdp_plugin.settings.construction import faults_of
 
 BATCH = 64
 READERS = 4
@@ -105,4 +106,5 @@ def built_dataset(cfg: Config, part: str, **changes: Any) -> BaseDataset:
     if 'examples_per_class' in wanted:
         wanted['examples_per_class'] = None
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    return DATASETS.build(wanted)
+    with faults_of(cfg):
+        return DATASETS.build(wanted)

@@ -22,6 +22,7 @@ from sdp_plugin.engine.precision import autocast, autocast_type
 from sdp_plugin.engine.target_statistics import reestimate_on_target
 from sdp_plugin.errors import UserError
 from sdp_plugin.probes.all_images import DIGITS
+from sdp_plugin.settings.construction import faults_of
 
 
 class FrozenNetwork:
@@ -86,7 +87,7 @@ def _built_classifier(cfg: Config) -> ImageClassifier:
     if 'data_preprocessor' in cfg:
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     set_random_seed((cfg.get('randomness') or {}).get('seed') or 0)
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
+    with faults_of(cfg), DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(model_cfg)
         model.init_weights()
     return model

@@ -114,7 +114,7 @@ def _member(node: object, part: str) -> str:
     """The part of a path, a list's member by its position where it is named by its type and is there."""
     if not isinstance(node, (list, tuple)):
         return part
-    types = [str(member.get('type', '')).split('.')[-1] for member in node]
+    types = [str(member.get('type', '')).split('.')[-1] if isinstance(member, Mapping) else '' for member in node]
     return str(types.index(part)) if part in types else part
 
 

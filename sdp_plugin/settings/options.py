@@ -84,12 +84,28 @@ def check_option(cfg: Config, key: str, parent: object, last: str, value: object
 def _check_kind(key: str, there: object, value: object) -> None:
     kinds = {_kind(there), _kind(value)}
     # A size may be one number or several, and None stands for a default.
+    if kinds == {'a list'}:
+        _check_members(key, there, value)
     if len(kinds) == 1 or 'None' in kinds or kinds == {'a number', 'a list'}:
         return
     raise UserError(
         f'--cfg-options gives {key!r} a value of another kind than the config has there.',
         looked_for=f'{_kind(there)}, such as {there!r}',
         found=f'{_kind(value)}, {value!r}',
+    )
+
+
+def _check_members(key: str, there: Sequence[object], value: Sequence[object]) -> None:
+    kinds = {_kind(member) for member in there}
+    wrong = next((member for member in value if _kind(member) not in kinds), None)
+    if len(kinds) != 1 or wrong is None:
+        return
+    is_of_groups = kinds == {'a group of values'}
+    raise UserError(
+        f'--cfg-options gives {key!r} a list with a member of another kind than the config has there.',
+        looked_for=f'{kinds.pop()}, such as {there[0]!r}',
+        found=f'{_kind(wrong)}, {wrong!r}',
+        remedy='write such a list into a config of yours, with this one as its _base_' if is_of_groups else '',
     )
 
 

@@ -94,6 +94,9 @@ def test_what_a_class_takes_may_be_added(config, key, value):
         ('log_level', 3),
         ('train_dataloader', 3),
         ('model.head.topk', 'a'),
+        ('train_pipeline', ['a']),
+        # What the command line makes of a list of dicts.
+        ('param_scheduler', ["{'type':'LinearLR'", "'end':300}"]),
     ],
 )
 def test_a_value_of_another_kind_is_an_error(key, value):
