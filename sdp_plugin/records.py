@@ -15,6 +15,7 @@ from sdp_plugin.errors import UserError
 from sdp_plugin.files import read_regular_file
 
 T = TypeVar('T')
+Number = TypeVar('Number', int, float)
 _SHOWN = 8
 MAX_BYTES = 2**26
 """Of a file that is read as a whole: far more than programs and people write."""
@@ -114,6 +115,17 @@ def as_record(kind: type[T], values: Any, where: str | os.PathLike) -> T:
             found='\n              '.join(fields),
             remedy='the file was written by something else, or is damaged: fetch or write it again',
         ) from None
+
+
+def number(kind: type[Number], text: str) -> Number:
+    """``int`` or ``float`` of a text as files write it; Python's own take ``1_0`` and digits of other scripts, too.
+
+    Raises:
+        ValueError: It is no such number.
+    """
+    if '_' in text or not text.isascii():
+        raise ValueError(f'{text[:40]!r} is no number')
+    return kind(text)
 
 
 def limit(name: str, default: int) -> int:

@@ -61,6 +61,19 @@ ROWS = (
         f'{PREDICT}test_a_config_without_a_model_is_one_error',
         f'{PREDICT}test_weights_that_are_no_numbers_are_an_error',
     ]),
+    ('a setting with a value that it cannot have', 'refused, with what it takes; nothing is built', [
+        'tests/settings/test_schema.py::test_what_it_does_not_take_is_one_clear_error',
+        'tests/settings/test_options.py::test_a_setting_with_a_wrong_value_ends_before_anything_is_built',
+    ]),
+    ('a key that there is not, a value of another kind', 'refused, with what there is', [
+        'tests/settings/test_loading.py::test_a_typo_is_an_error_with_a_suggestion',
+        'tests/settings/test_loading.py::test_an_override_of_what_is_not_there_is_an_error',
+        'tests/settings/test_options.py::test_a_misspelt_last_part_is_an_error_with_a_suggestion',
+        'tests/settings/test_options.py::test_a_value_of_another_kind_is_an_error',
+    ]),
+    ('a config whose values do not fit its classes', 'refused before the first step, with the class', [
+        'tests/settings/test_construction.py::test_a_config_that_does_not_fit_is_one_error',
+    ]),
     ('a tile that cannot be read', 'named; the others are classified; status 1', [
         f'{PREDICT}test_a_bad_tile_costs_no_other',
     ]),

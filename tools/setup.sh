@@ -31,5 +31,7 @@ is_recent .venv/bin/python || "$python" -m venv --clear .venv
 .venv/bin/uv pip install --quiet --python .venv/bin/python -r requirements/openmmlab.txt -r requirements/extras.txt \
     -r requirements/tests.txt
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -e .
+# Else each process compiles some thousand modules where nothing may write them. Templates among them are no Python.
+.venv/bin/python -m compileall -q -j 0 .venv/lib/python*/site-packages >/dev/null || true
 fingerprint >"$done_before"
 echo "Set up: .venv/bin/python"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import CsvWriter, atomic_path, without_apostrophe
-from sdp_plugin.records import read_text
+from sdp_plugin.records import number, read_text
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def read_tile_places(path: str | os.PathLike) -> tuple[TilePlace, ...]:
     try:
         rows = list(csv.DictReader(read_text(path).splitlines(keepends=True)))
         places = tuple(
-            TilePlace(without_apostrophe(row['image_id']), *(int(row[name]) for name in _HEADER[1:])) for row in rows
+            TilePlace(without_apostrophe(row['image_id']), *(number(int, row[name]) for name in _HEADER[1:]))
+            for row in rows
         )
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise UserError(

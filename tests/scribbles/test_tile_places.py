@@ -71,6 +71,7 @@ HEADER = 'image_id,x,y,width,height,columns,rows\n'
         'image_id,x\na,1\n',
         f'{HEADER}a,0,0,0,1,1,1\n',
         f'{HEADER}a,{10**20},0,1,1,1,1\n',
+        f'{HEADER}a,1_0,0,1,1,1,1\n',
         f'{HEADER}../a,0,0,1,1,1,1\n',
         f'{HEADER},0,0,1,1,1,1\n',
         f'{HEADER}a,0,0,1,1,1,1\na,1,0,1,1,1,1\n',

@@ -38,7 +38,6 @@ BLOCK = re.compile(r'(<!-- (?P<name>[a-z-]+): begin -->\n).*?(<!-- (?P=name): en
 ARMS = ('Random', 'Classification', 'Full segmentation', 'Scribble segmentation', 'Click segmentation')
 ANEW = ', batch norm of the target'
 SHORT = ', short'
-RATE = ', lr x 6.7'
 PROBE = 'logistic regression'
 LOSS_POINTS = 60
 COLOURS = dict(zip(ARMS, ('0.45', 'tab:blue', 'tab:green', 'tab:red', 'tab:orange'), strict=True))
@@ -237,16 +236,8 @@ def _along_names(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
-    plain = ARMS[3] + SHORT
     names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
-    changes = [name for name in names if name.startswith(f'{plain}, ') and not name.endswith(ANEW)]
-    return {plain + ANEW: plain} | {name: name for name in changes}
-
-
-def _rate_names(numbers: Mapping[str, Any]) -> dict[str, str]:
-    names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
-    fast = [name for name in names if RATE in name]
-    return {each: each for name in fast for each in (name.replace(RATE, ''), name)}
+    return {name: name for name in names if name.startswith(ARMS[3] + SHORT)}
 
 
 TABLES = {
@@ -254,14 +245,8 @@ TABLES = {
     'probes': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, PROBE),
     'batch-norm': lambda numbers: _accuracies(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
     'along': lambda numbers: _accuracies(numbers, _along_names(numbers), PROBE),
-    'short': lambda numbers: _accuracies(
-        numbers, {arm + SHORT + end: arm + end for end in ('', ANEW) for arm in ARMS}, PROBE
-    ),
-    'learning-rate': lambda numbers: _accuracies(numbers, _rate_names(numbers), PROBE),
     'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
-    'fine-tunings': lambda numbers: _accuracies(
-        numbers, {arm + end: arm + end for end in ('', SHORT) for arm in ARMS}, FINE_TUNING
-    ),
+    'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
     'comparisons': _comparison_rows,
     'costs': _cost_rows,
 }

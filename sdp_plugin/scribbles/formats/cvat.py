@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from sdp_plugin.errors import UserError
+from sdp_plugin.records import number
 from sdp_plugin.scribbles.formats.reading import (
     ImageAnnotation,
     class_index_of,
@@ -93,7 +94,7 @@ def _read_image(path: Path, image: Element, classes: dict[str, int], unknown_tag
 
 def _z_order(path: Path, shape: Element) -> int:
     try:
-        return int(shape.get('z_order', 0))
+        return number(int, shape.get('z_order', '0'))
     except ValueError:
         raise UserError(f'{path} holds a z_order that is no number', found=shape.get('z_order')[:40]) from None
 
@@ -101,7 +102,9 @@ def _z_order(path: Path, shape: Element) -> int:
 def _coordinates(path: Path, name: str, shape: Element) -> np.ndarray:
     text = shape.get('points') or ''
     try:
-        return np.array([[float(number) for number in point.split(',')] for point in text.split(';')]).reshape(-1, 2)
+        return np.array([[number(float, part) for part in point.split(',')] for point in text.split(';')]).reshape(
+            -1, 2
+        )
     except ValueError:
         raise UserError(
             f'{path} holds a {shape.tag} on image {name!r} whose points are no pairs of numbers',

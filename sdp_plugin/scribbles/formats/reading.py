@@ -151,12 +151,12 @@ def read_json(path: str | os.PathLike) -> object:
 def whole_number(path: str | os.PathLike, what: str, value: object) -> int:
     """``value`` as a positive int, be it a number or its text; UserError that names ``what`` otherwise."""
     try:
-        number = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+        found = records.number(int, str(value)) if isinstance(value, int | str) and not isinstance(value, bool) else 0
     except ValueError:
-        number = None
-    if number is None or number < 1:
+        found = 0
+    if found < 1:
         raise UserError(f'{path} does not say the {what}', looked_for='a whole number', found=repr(value)[:80])
-    return number
+    return found
 
 
 def stem(name: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
+from sdp_plugin.records import number
 from sdp_plugin.scribbles.formats.reading import class_index_of, make_scribble_set, make_stroke, parse_xml, read_bytes
 from sdp_plugin.scribbles.strokes import ScribbleSet
 
@@ -140,8 +141,8 @@ def _points(path: Path, polygon: Element) -> Iterator[tuple[float, float]]:
     for point in polygon.iter('point'):
         x, y = point.findtext('X'), point.findtext('Y')
         try:
-            yield float(x), float(y)
-        except (TypeError, ValueError):
+            yield number(float, x or ''), number(float, y or '')
+        except ValueError:
             raise UserError(
                 f'{path} holds a point that is not two numbers',
                 looked_for='<X> and <Y>',

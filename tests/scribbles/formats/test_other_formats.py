@@ -258,6 +258,8 @@ HOSTILE = {
         'tracks': ('<annotations><track id="0" label="cow"/></annotations>', 'video tracks'),
         'no size': (CVAT.replace('width="80"', ''), 'width of image'),
         'points in words': (CVAT.replace('10.50,20.50', 'here'), 'no pairs'),
+        'numbers of Python': (CVAT.replace('10.50,20.50', '1_0.50,20.50'), 'no pairs'),
+        'sizes of Python': (CVAT.replace('width="80"', 'width="8_0"'), 'width of image'),
         'NaN': (CVAT.replace('10.50,20.50', 'nan,1'), 'cannot be drawn'),
         'odd z-order': (CVAT.replace('z_order="1"', 'z_order="top"'), 'z_order'),
         'unknown label': (CVAT.replace('"cow"', '"unicorn"'), 'unknown class'),

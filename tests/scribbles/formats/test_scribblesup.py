@@ -93,6 +93,8 @@ HOSTILE = {
     'infinity': (USUAL.replace('<X>4', '<X>-inf'), 'cannot be drawn'),
     'coordinate beyond any image': (USUAL.replace('<X>4', '<X>4000000000'), 'cannot be drawn'),
     'coordinate in words': (USUAL.replace('<X>4', '<X>four'), 'not two numbers'),
+    'coordinate of Python': (USUAL.replace('<X>4', '<X>4_0'), 'not two numbers'),
+    'digits of another script': (USUAL.replace('<X>4', '<X>٤'), 'not two numbers'),
     'point without Y': (USUAL.replace('<Y>5</Y>', ''), 'not two numbers'),
     'two numbers in one': (USUAL.replace('<X>4</X>', '<X>4 5</X>'), 'not two numbers'),
     'unknown tag': (USUAL.replace('cow', 'unicorn'), 'unknown class'),
