@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from sdp_plugin.models.heads.loss_on_device import LossOnDevice
@@ -16,6 +18,9 @@ class DeepLabV2Head(LossOnDevice):
 
     Parallel 3x3 convolutions with bias, one a dilation, map the trunk's features straight to class scores, and the
     scores are summed. There is no normalisation, activation or dropout.
+
+    A dilation as long as the map sees nothing but padding beside its centre: small crops want smaller ones. It is said
+    once, in training, as the weights that learn nothing then meet content in the test, on whole images.
 
     Args:
         in_channels (int): Channels of the trunk's feature map.
@@ -43,6 +48,7 @@ class DeepLabV2Head(LossOnDevice):
             **kwargs,
         )
         self.dilations = tuple(dilations)
+        self._reach_is_known = False
         # The parallel convolutions are the classifier: the base class's 1x1 one would be dead weight.
         self.conv_seg = None
         self.branches = nn.ModuleList(
@@ -61,9 +67,22 @@ class DeepLabV2Head(LossOnDevice):
             Tensor: Class scores, shape (N, C, h, w).
         """
         features = self._transform_inputs(inputs)
+        if self.training and not self._reach_is_known:
+            self._say_what_is_blind(features.shape[-2:])
         if self.dropout is not None:
             features = self.dropout(features)
         scores = self.branches[0](features)
         for branch in self.branches[1:]:
             scores = scores + branch(features)
         return scores
+
+    def _say_what_is_blind(self, size: Sequence[int]) -> None:
+        self._reach_is_known = True
+        blind = [dilation for dilation in self.dilations if dilation >= max(size)]
+        if blind:
+            print_log(
+                f'The dilations {", ".join(map(str, blind))} see only padding on maps of {size[0]} x {size[1]}: set '
+                'head_dilations in proportion to the map (6 to 24 are for 41 x 41), or a larger crop_size',
+                logger='current',
+                level=logging.WARNING,
+            )

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from sdp_plugin.models import DeepLabV2Head
+from sdp_plugin.models.heads import deeplabv2_head
 
 LOSS = dict(type='sdp_plugin.PartialCrossEntropyLoss')
 
@@ -43,3 +44,14 @@ def test_initialisation(head):
     weights = torch.cat([branch.weight.flatten() for branch in head.branches])
     assert weights.std().item() == pytest.approx(0.01, rel=0.05)
     assert all(torch.count_nonzero(branch.bias) == 0 for branch in head.branches)
+
+
+@pytest.mark.parametrize(('side', 'said'), [(7, ['18, 24 see only padding on maps of 7 x 7']), (25, [])])
+def test_dilations_that_see_only_padding_are_said_once(head, monkeypatch, side, said):
+    lines: list[str] = []
+    monkeypatch.setattr(deeplabv2_head, 'print_log', lambda text, **_: lines.append(text))
+    head.eval()([torch.zeros(1, 8, 2, 2)])
+    for _ in range(2):
+        head.train()([torch.zeros(1, 8, side, side)])
+    assert [line for line in lines if not any(words in line for words in said)] == []
+    assert len(lines) == len(said)
