@@ -379,10 +379,14 @@ def load_scores(work_dir: str | Path, cell_id: str) -> dict[str, np.ndarray]:
         return {}
     try:
         with np.load(folder / name) as file:
-            return {key: file[key] for key in file.files}
+            arrays = {key: file[key] for key in file.files}
+        # What is no array in the archive comes as bytes.
+        if spoilt := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f'{", ".join(spoilt)} is no array')
     except Exception as error:
         # Half a zip archive raises one of many exceptions.
         raise _spoilt(folder / name, error) from error
+    return arrays
 
 
 def left_by(work_dir: Path, cell_id: str, name: str) -> Path:

@@ -29,6 +29,7 @@ from sdp_plugin.statistics.roc import GRID
 ARRAYS = ('log_scores', 'predictions', 'labels')
 HELD_OUT_PREFIX = 'held_out_'
 HELD_OUT = (f'{HELD_OUT_PREFIX}log_scores', f'{HELD_OUT_PREFIX}labels')
+KINDS = {'log_scores': 'f', 'predictions': 'iu', 'labels': 'iu', HELD_OUT[0]: 'f', HELD_OUT[1]: 'iu'}
 """Scores of labelled images that were neither trained nor tested on, where a run has some, for the temperature."""
 
 ECE, BRIER, SCALED = 'calibration/ece', 'calibration/brier', '-scaled'
@@ -166,12 +167,15 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
     """
     if absent := [name for name in ARRAYS if name not in arrays]:
         raise UserError(f'There is no {" and no ".join(absent)}.', found=', '.join(arrays) or 'nothing')
+    if wrong := [name for name, kinds in KINDS.items() if name in arrays and arrays[name].dtype.kind not in kinds]:
+        raise UserError('An array holds other values than it has to.', found=f'{wrong[0]}: {arrays[wrong[0]].dtype}')
     held_out = tuple(arrays[name] for name in HELD_OUT if name in arrays) or None
     scores = RunScores(*(arrays[name] for name in ARRAYS), held_out)
     shapes = [arrays[name].shape for name in ARRAYS]
     if len(shapes[0]) != 2 or not scores.labels.size or not shapes[1] == shapes[2] == shapes[0][:1]:
         raise UserError('The arrays do not go together.', looked_for='(N, C), (N,), (N,)', found=shapes)
-    if max(scores.labels.max(), scores.predictions.max()) >= shapes[0][1]:
+    indices = np.concatenate([scores.labels, scores.predictions])
+    if indices.min() < 0 or indices.max() >= shapes[0][1]:
         raise UserError(f'There are scores of {shapes[0][1]} classes, but labels or predictions of others.')
     if np.isnan(scores.log_scores).any():
         raise UserError('Some scores are not numbers.')
@@ -186,7 +190,8 @@ def image_scores(arrays: Mapping[str, np.ndarray]) -> RunScores:
 def _check_held_out(held_out: tuple[np.ndarray, ...], num_classes: int) -> None:
     shapes = [array.shape for array in held_out]
     is_whole = len(shapes) == 2 and len(shapes[1]) == 1 and shapes[0] == (*shapes[1], num_classes)
-    if not is_whole or held_out[1].max(initial=0) >= num_classes or np.isnan(held_out[0]).any():
+    fits = is_whole and held_out[1].min(initial=0) >= 0 and held_out[1].max(initial=0) < num_classes
+    if not fits or np.isnan(held_out[0]).any():
         raise UserError(
             'The arrays of the images held aside do not go together.',
             looked_for=f'{" and ".join(HELD_OUT)}, (M, {num_classes}) and (M,)',

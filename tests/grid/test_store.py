@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import time
+import zipfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -237,6 +238,15 @@ def test_spoilt_scores_are_named(toy, cell):
         store.load_scores(toy.work_dir, cell.id)
     path.unlink()
     with pytest.raises(UserError, match=r'scores\.npz'):
+        store.load_scores(toy.work_dir, cell.id)
+
+
+def test_a_member_of_the_scores_that_is_no_array_is_named(toy, cell):
+    store.publish(cell, attempt(toy, cell), OUTCOME, wall=1.0)
+    path = store.cell_folder(toy.work_dir, cell.id) / 'scores.npz'
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.writestr('held', b'0, 1, 1')
+    with pytest.raises(UserError, match='held is no array'):
         store.load_scores(toy.work_dir, cell.id)
 
 
