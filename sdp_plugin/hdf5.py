@@ -41,10 +41,13 @@ def array_of(file: h5py.File, name: str) -> h5py.Dataset:
         names = ', '.join(file) or 'nothing'
     if not isinstance(array, h5py.Dataset):
         raise UserError(f'The file holds no array "{name}".', looked_for=f'{name} in {path}', found=names)
+    with reading(path):
+        # h5py decodes a type when it is asked for it, and fails there if it is damaged.
+        kind, shape = array.dtype, array.shape
     if missing := _missing_of(array, file):
         raise UserError(
             f'The array "{name}" is not in its file, or not all of it.',
-            looked_for=f'{array.dtype} of shape {array.shape} in {path}',
+            looked_for=f'{kind} of shape {shape} in {path}',
             found=missing,
             remedy='fetch the file again, or copy its arrays into one that holds all of them',
         )

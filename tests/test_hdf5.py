@@ -67,3 +67,10 @@ def test_a_single_number_is_read(file):
 def test_others_are_an_error(file, name, found):
     with pytest.raises(UserError, match=found):
         images_of(file, name)
+
+
+def test_a_type_that_numpy_has_not_is_one_error(tmp_path):
+    with h5py.File(tmp_path / 'x.h5', 'w') as file:
+        h5py.h5d.create(file.id, b'x', h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((4,)))
+    with open_file(tmp_path / 'x.h5') as file, pytest.raises(UserError, match='no HDF5 file'):
+        array_of(file, 'x')

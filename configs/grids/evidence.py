@@ -20,7 +20,7 @@ _segmentor = 'pretrain/deeplabv2_r18-d8_1xb10-40k_voc12-{}-321x321.py'
 _head_lr = 'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mult'
 _segmentation = {'output_stride': 16, 'head_dilations': (1, 2, 3, 4), _head_lr: 1.0}
 _strokes = dict(scribbles='../../scribbles/pascal_2012')
-_short = dict(max_iters=2000, test_interval=1000)
+_short = dict(max_iters=1000, test_interval=500)
 pretrainings = {
     'scribbles': dict(config=_segmentor.format('scribbles'), options={**_segmentation, **_strokes}),
     'classes': dict(config=_classes),
