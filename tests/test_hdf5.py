@@ -70,7 +70,9 @@ def test_others_are_an_error(file, name, found):
 
 
 def test_a_type_that_numpy_has_not_is_one_error(tmp_path):
+    chunked = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    chunked.set_chunk((2,))
     with h5py.File(tmp_path / 'x.h5', 'w') as file:
-        h5py.h5d.create(file.id, b'x', h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((4,)))
+        h5py.h5d.create(file.id, b'x', h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((4,)), chunked)
     with open_file(tmp_path / 'x.h5') as file, pytest.raises(UserError, match='no HDF5 file'):
         array_of(file, 'x')
