@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,11 @@ import h5py
 import numpy as np
 
 from sdp_plugin.errors import UserError
+
+_BYTES_OF_BEGINNING = 2**16
+_SIGNATURE = b'\x89HDF\r\n\x1a\n'
+_HEAP = re.compile(rb'HEAP\0\0\0\0(.{24})', re.DOTALL)
+_FREE_ROOM = struct.Struct('<QQ')  # where the next is (1: nowhere), and bytes
 
 
 def open_file(path: Path, **options) -> h5py.File:
@@ -26,7 +33,31 @@ def open_file(path: Path, **options) -> h5py.File:
     if not path.is_file():
         raise UserError('An HDF5 file is missing.', looked_for=path)
     with reading(path):
+        _check_names(path)
         return h5py.File(path, 'r', **options)
+
+
+def _check_names(path: Path) -> None:
+    """Refuse a list of free room that comes back to itself, which HDF5 follows for ever, taking ever more memory.
+
+    Such a list belongs to the heap of a group's names (section III.D of the HDF5 File Format Specification). Those of
+    the groups that a file was made with are at its beginning.
+
+    Raises:
+        ValueError: There is one.
+    """
+    with path.open('rb') as file:
+        beginning = file.read(_BYTES_OF_BEGINNING)
+    # Addresses count from here; a file may begin with something else.
+    beginning = beginning[max(beginning.find(_SIGNATURE), 0) :]
+    for heap in _HEAP.finditer(beginning):
+        size, free, address = struct.unpack('<QQQ', heap[1])
+        seen: set[int] = set()
+        while free + _FREE_ROOM.size <= size and address + free + _FREE_ROOM.size <= len(beginning):
+            if free in seen:
+                raise ValueError("the list of free room among an HDF5 group's names goes round in a circle")
+            seen.add(free)
+            free, _ = _FREE_ROOM.unpack_from(beginning, address + free)
 
 
 def array_of(file: h5py.File, name: str) -> h5py.Dataset:

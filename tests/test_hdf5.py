@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import h5py
@@ -76,3 +77,17 @@ def test_a_type_that_numpy_has_not_is_one_error(tmp_path):
         h5py.h5d.create(file.id, b'x', h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((4,)), chunked)
     with open_file(tmp_path / 'x.h5') as file, pytest.raises(UserError, match='no HDF5 file'):
         array_of(file, 'x')
+
+
+def test_names_whose_free_room_goes_round_in_a_circle_are_one_error(tmp_path):
+    """HDF5 itself would take all memory."""
+    path = tmp_path / 'x.h5'
+    with h5py.File(path, 'w') as file:
+        file['x'] = PATCHES
+    content = bytearray(path.read_bytes())
+    heap = content.index(b'HEAP')
+    free, address = struct.unpack_from('<QQ', content, heap + 16)
+    struct.pack_into('<Q', content, address + free, free)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match='circle'):
+        open_file(path)
