@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import re
 import signal
@@ -119,9 +120,11 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
 
     @functools.wraps(main)
     def wrapper(*args, **kwargs) -> int:
+        _let_output_take_any_name()
         try:
             status = main(*args, **kwargs) or 0
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             return status
         except BrokenPipeError:
             # `| head` has read enough.
@@ -142,9 +145,17 @@ def exits_on_user_error(main: Callable[..., int | None]) -> Callable[..., int]:
     return wrapper
 
 
+def _let_output_take_any_name() -> None:
+    # Files have names that the encoding of an output may not have; no output at all is None.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+
+
 def _flush_output() -> None:
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         _forget_output()
 

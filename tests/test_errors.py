@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,24 @@ def test_a_text_is_not_lost_to_the_name_of_what_was_being_done(text, found):
     with pytest.raises(OSError) as raised, naming('work_dirs/training'):  # noqa: PT011
         raise OSError(text)
     assert found in str(user_error_of(raised.value)).replace("'", '')
+
+
+@pytest.mark.parametrize(('wrapped', 'status'), [('print("ü ☃")', 0), ('raise UserError("ü ☃")', 2)])
+def test_an_output_without_these_letters_takes_them(wrapped, status):
+    done = run_wrapped(wrapped, {'PYTHONIOENCODING': 'ascii'})
+    assert done.returncode == status
+    assert b'\\xfc \\u2603' in done.stdout + done.stderr
+    assert b'Traceback' not in done.stderr
+
+
+def test_a_closed_output_is_no_error():
+    done = run_wrapped('print("a")', {}, shell_end='>&-')
+    assert (done.returncode, done.stderr) == (0, b'')
+
+
+def run_wrapped(line: str, variables: dict[str, str], shell_end: str = '') -> subprocess.CompletedProcess:
+    """A tool of one line, in a process of its own."""
+    program = f'from sdp_plugin.errors import *\ndef main(): {line}\nraise SystemExit(exits_on_user_error(main)())'
+    command = f'{shlex.quote(sys.executable)} -c {shlex.quote(program)} {shell_end}'
+    environment = os.environ | {'PYTHONPATH': str(ROOT)} | variables
+    return subprocess.run(command, shell=True, capture_output=True, env=environment)

@@ -75,7 +75,8 @@ def load_checkpoint(path: str | os.PathLike, trusted: bool = False, map_location
             looked_for='tensors, numbers, text and the plain containers of a training checkpoint',
             found=error.name,
             remedy='get the weights from a source that you trust, as a plain state dict; '
-            'only if you trust this very file, read it with trusted=True (--trust)',
+            'only if you trust this very file, read it with trusted=True (--trust of predict.py, export.py and '
+            'convert_weights.py; the latter makes a plain file of it)',
         ) from None
     except Exception as error:
         # torch, pickle and zipfile raise a dozen kinds of exceptions on bytes that are not what they expect.

@@ -40,6 +40,7 @@ def check_before_training(runner: Runner) -> None:
         with faults_of(runner.cfg):
             loader = runner.train_dataloader
         _check_batch_size(loader)
+        _check_last_batch(runner.model, loader)
         check_before_test(runner)
 
 
@@ -70,6 +71,26 @@ def _check_batch_size(loader: DataLoader) -> None:
             found=f'{size} images',
             remedy=f'set batch_size={size} or less in the config, or in --cfg-options',
         )
+
+
+def _check_last_batch(model: nn.Module, loader: DataLoader) -> None:
+    """Try to train on a last batch of one image, of which batch norm makes nothing where the maps are 1 x 1."""
+    size, batch_size = len(loader.dataset), loader.batch_size
+    endless = isinstance(loader.sampler, InfiniteSampler)
+    if batch_size is None or loader.drop_last or endless or size <= batch_size or size % batch_size != 1:
+        return
+    trial = copy.deepcopy(_unwrapped(model)).train()
+    collate = getattr(loader, 'collate_fn', pseudo_collate)
+
+    def step() -> None:
+        with torch.no_grad():
+            trial(**trial.data_preprocessor(collate([loader.dataset[0]]), True), mode='loss')
+
+    _tried(
+        f'The last batch of an epoch holds one image of {size}, of which this network cannot be trained.',
+        step,
+        f'set another batch_size than {batch_size}, a larger input_size, or train_dataloader.drop_last=True',
+    )
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -112,7 +133,7 @@ def _evaluate_on_the_side(evaluator: Evaluator, outputs: list[list], batches: li
         on_the_side.evaluate(len(outputs))
 
 
-def _tried(problem: str, work: Callable[[], T]) -> T:
+def _tried(problem: str, work: Callable[[], T], remedy: str = 'see model, test_pipeline and test_evaluator') -> T:
     try:
         return work()
     except (UserError, OSError, MemoryError):
@@ -122,7 +143,7 @@ def _tried(problem: str, work: Callable[[], T]) -> T:
         raise UserError(
             problem,
             found=first_line(error),
-            remedy='see test_pipeline, test_evaluator and num_classes in the config',
+            remedy=f'{remedy}; SDP_TRACEBACK=1 before the command shows where it was raised',
         ) from error
 
 

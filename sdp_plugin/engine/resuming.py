@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -59,7 +60,9 @@ def check_same_training(cfg: Config, checkpoint: str | Path) -> list[str]:
     Raises:
         UserError: If they differ in anything else, or the checkpoint cannot be read or carries no config.
     """
-    before = config_of(load_checkpoint(checkpoint)).to_dict()
+    loaded = load_checkpoint(checkpoint)
+    _check_length(cfg, loaded.get('meta') or {}, checkpoint)
+    before = config_of(loaded).to_dict()
     try:
         now = parse_config_text(cfg.pretty_text)
     except (SyntaxError, ValueError):
@@ -79,6 +82,18 @@ def check_same_training(cfg: Config, checkpoint: str | Path) -> list[str]:
             remedy='--resume with the options of before, or give another --work-dir to start anew',
         )
     return [f'Resumed with another value of {differences[path]}' for path in allowed]
+
+
+def _check_length(cfg: Config, meta: Mapping[str, Any], checkpoint: str | Path) -> None:
+    for length, done in (('max_epochs', 'epoch'), ('max_iters', 'iter')):
+        wanted = (cfg.get('train_cfg') or {}).get(length)
+        if isinstance(wanted, int) and isinstance(meta.get(done), int) and meta[done] > wanted:
+            raise UserError(
+                'The training has gone on for longer already than this config asks for.',
+                looked_for=f'{length}={meta[done]} or more',
+                found=f'{length}={wanted}; {checkpoint} is of {done} {meta[done]}',
+                remedy='give another --work-dir to train anew, or test an earlier checkpoint',
+            )
 
 
 def _flat(value: object, path: str = '') -> Iterator[tuple[str, object]]:

@@ -9,9 +9,17 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.settings.options import check_option
 from sdp_plugin.settings.schema import SETTINGS
+
+READ_BY_THE_RUNNER = (
+    *('model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg'),
+    *('auto_scale_lr', 'optim_wrapper', 'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks'),
+    *('custom_hooks', 'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level'),
+    *('visualizer', 'default_scope', 'randomness', 'experiment_name'),
+)
+"""What MMEngine's runner takes of a config. The other names at its top are variables of the config, or settings."""
 
 
 def load_config(path: str | Path, options: dict | None = None) -> Config:
@@ -38,6 +46,16 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
     _carry(cfg, [name for name in SETTINGS if name in cfg])
     options = options or {}
+    # Of which type something is decides what it takes.
+    for are_types in (True, False):
+        _merge(cfg, {key: value for key, value in options.items() if key.endswith('.type') is are_types})
+    # A place that is overridden by its own path keeps that value; a setting that is overridden goes to its places.
+    _carry(cfg, [name for name in SETTINGS if name in options])
+    _keep_no_workers_alive_where_there_are_none(cfg)
+    return cfg
+
+
+def _merge(cfg: Config, options: Mapping[str, object]) -> None:
     # A copy, as merging takes `_delete_` out of the dicts that it is given.
     overrides = {_checked_key(cfg, key, value): copy.deepcopy(value) for key, value in options.items()}
     try:
@@ -48,10 +66,6 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
             found=f'{error.args[0]}',
             remedy='name a value that is not a group of values, or a member that is there',
         ) from error
-    # A place that is overridden by its own path keeps that value; a setting that is overridden goes to its places.
-    _carry(cfg, [name for name in SETTINGS if name in options])
-    _keep_no_workers_alive_where_there_are_none(cfg)
-    return cfg
 
 
 def _with_plain_text(cfg: Config) -> Config:
@@ -90,6 +104,12 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
             looked_for=f'one of {", ".join(cfg.keys())}',
             remedy=f'did you mean {" or ".join(close)}?' if close else 'see the config for its values',
         )
+    if places := _copies_of(cfg, first):
+        raise UserError(
+            f'--cfg-options names {key!r}, but nothing reads {first!r} any more: the config has used it already.',
+            looked_for=f'a path of what is read, such as {shortened(places, 3)}',
+            remedy='override it there, or in a config of yours with this one as its _base_',
+        )
     node: object = cfg
     *parents, last = key.split('.')
     checked = []
@@ -101,6 +121,23 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
     if key not in SETTINGS:
         check_option(cfg, key, node, _member(node, last), value)
     return '.'.join([*checked, _member(node, last)])
+
+
+def _copies_of(cfg: Config, name: str) -> list[str]:
+    """Where a list or dict at the top of a config, which nothing but the config itself reads, has been put to use."""
+    variable = cfg[name]
+    if name in SETTINGS or name in READ_BY_THE_RUNNER or not variable or not isinstance(variable, (list, dict)):
+        return []
+    found: list[str] = []
+    left = [(path, cfg[path]) for path in cfg if path in READ_BY_THE_RUNNER]
+    while left:
+        path, value = left.pop(0)
+        if value == variable:
+            found.append(path)
+        elif isinstance(value, (list, dict)):
+            children = value.items() if isinstance(value, dict) else enumerate(value)
+            left.extend((f'{path}.{key}', child) for key, child in children)
+    return found
 
 
 def _child(node: object, part: str) -> object | None:

@@ -79,6 +79,12 @@ def check_option(cfg: Config, key: str, parent: object, last: str, value: object
         _check_kind(key, parent[last], value)
     elif parent.get('type'):
         _check_argument(cfg, key, parent, last)
+    elif close := difflib.get_close_matches(last, list(parent), n=3, cutoff=0.85):
+        raise UserError(
+            f'--cfg-options names {key!r}, but there is no {last!r} there.',
+            looked_for=f'one of {", ".join(map(str, parent))}, or a name that none of these is taken for',
+            remedy=f'did you mean {" or ".join(close)}?',
+        )
 
 
 def _check_kind(key: str, there: object, value: object) -> None:

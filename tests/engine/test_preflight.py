@@ -50,6 +50,15 @@ def test_what_the_end_would_fail_at_ends_the_beginning(small_config, tmp_path, c
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
+def test_a_last_batch_of_one_image_is_tried(small_config):
+    """Batch norm makes nothing of one value a channel."""
+    small = dict(examples_per_class=2, batch_size=3)
+    with pytest.raises(UserError, match='last batch of an epoch holds one image of 4'):
+        build_runner(small_config(PCAM, input_size=32, **small))
+    build_runner(small_config(PCAM, input_size=96, **small))
+    build_runner(small_config(PCAM, input_size=32, **{'train_dataloader.drop_last': True}, **small))
+
+
 def test_a_broken_test_image_ends_the_beginning(small_config, small_data, tmp_path):
     shutil.copytree(small_data.voc, tmp_path / 'voc')
     image = (tmp_path / 'voc' / 'ImageSets' / 'Segmentation' / 'val.txt').read_text().split()[0]

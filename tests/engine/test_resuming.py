@@ -114,3 +114,12 @@ def test_a_training_goes_on_longer_and_says_so_but_never_at_another_rate(small_c
     train(small_config(PCAM, max_epochs=2, **options), resume=True)
     log = ''.join(path.read_text() for path in (tmp_path / 'run').glob('*/*.log'))
     assert 'Resumed with another value of train_cfg.max_epochs: 1 in the checkpoint, 2 now' in log
+
+
+def test_what_has_gone_on_for_longer_is_not_resumed(small_config, tmp_path):
+    options = {'default_hooks.checkpoint.interval': 1}
+    train(small_config(PCAM, max_epochs=2, **options))
+    before = (tmp_path / 'run' / 'results.json').read_text()
+    with pytest.raises(UserError, match='max_epochs=2 or more'):
+        train(small_config(PCAM, max_epochs=1, **options), resume=True)
+    assert (tmp_path / 'run' / 'results.json').read_text() == before

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from sdp_plugin.errors import UserError
 from sdp_plugin.settings import SETTINGS, load_config
+from sdp_plugin.settings.loading import READ_BY_THE_RUNNER
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
@@ -142,6 +145,38 @@ def test_a_setting_without_a_place_is_an_error(tmp_path):
     leaf.write_text(f"_base_ = '{PCAM}'\nfold = 1\n")
     with pytest.raises(UserError, match="no place for the setting 'fold'"):
         load_config(leaf)
+
+
+@pytest.mark.parametrize(
+    ('path', 'key', 'place'),
+    [
+        (SCRIBBLES, 'train_pipeline', 'train_dataloader.dataset.pipeline'),
+        (SCRIBBLES, 'norm_cfg.type', 'model.backbone.norm_cfg'),
+        (PCAM, 'vis_backends', 'visualizer.vis_backends'),
+    ],
+)
+def test_a_variable_that_was_used_already_is_no_option(path, key, place):
+    with pytest.raises(UserError, match=f'used it already(.|\n)*{place}'):
+        load_config(path, {key: []})
+
+
+def test_what_the_runner_reads_is_its_own_list():
+    taken = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    assert taken == set(READ_BY_THE_RUNNER)
+
+
+def test_a_type_and_what_it_takes_go_together():
+    options = {'optim_wrapper.optimizer.momentum': 0.9, 'optim_wrapper.optimizer.type': 'SGD'}
+    assert load_config(PCAM, options).optim_wrapper.optimizer.momentum == 0.9
+    with pytest.raises(UserError, match="Adam takes no 'momentum'"):
+        load_config(PCAM, {'optim_wrapper.optimizer.momentum': 0.9})
+
+
+def test_a_slip_in_a_group_without_a_type_is_an_error():
+    with pytest.raises(UserError, match='did you mean lr_mult'):
+        load_config(SCRIBBLES, {'optim_wrapper.paramwise_cfg.custom_keys.head.lr_mul': 3.0})
+    added = {'optim_wrapper.paramwise_cfg.custom_keys.head.decay_mult': 0.0}
+    assert load_config(SCRIBBLES, added).optim_wrapper.paramwise_cfg.custom_keys.head.decay_mult == 0
 
 
 @pytest.mark.parametrize('member', ['2', 'RandomRescaledCrop'])

@@ -94,7 +94,7 @@ def test_what_a_class_takes_may_be_added(config, key, value):
         ('log_level', 3),
         ('train_dataloader', 3),
         ('model.head.topk', 'a'),
-        ('train_pipeline', ['a']),
+        ('train_dataloader.dataset.pipeline', ['a']),
         # What the command line makes of a list of dicts.
         ('param_scheduler', ["{'type':'LinearLR'", "'end':300}"]),
     ],

@@ -65,5 +65,6 @@ def _diverged(found: str) -> UserError:
         'The training has diverged.',
         looked_for='losses and weights that are finite numbers',
         found=found,
-        remedy='lower lr, or set optim_wrapper.clip_grad=dict(max_norm=1.0); with precision=bfloat16 try float32',
+        remedy='lower lr, or write optim_wrapper = dict(clip_grad=dict(max_norm=1.0)) into a config of yours with this '
+        'one as its _base_; with precision=bfloat16 try float32',
     )
