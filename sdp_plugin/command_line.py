@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -24,13 +25,21 @@ class ToolParser(argparse.ArgumentParser):
         super().__init__(description=description, **kwargs)
         self.add_argument('--version', action='version', version=f'sdp_plugin {__version__}')
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> object:
+        # `$FOLDER` that is not set: an empty path would be the current folder.
+        if not arg_string:
+            raise argparse.ArgumentError(action, 'an empty text is given: name what is meant, or leave it out')
+        return super()._get_value(action, arg_string)
 
-def at_least(least: int) -> Callable[[str], int]:
-    """The ``type`` of an argument that is a whole number from ``least`` on."""
+
+def at_least(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """The ``type`` of an argument that is a whole number from ``least`` on, and up to ``most``."""
 
     def number(text: str) -> int:
         if int(text) < least:
             raise argparse.ArgumentTypeError(f'{text} is less than {least}')
+        if int(text) > most:
+            raise argparse.ArgumentTypeError(f'{text} is more than {most}')
         return int(text)
 
     return number

@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--augmented', type=at_least(0), default=2, metavar='K', help='random draws of the pipeline (default: 2)'
     )
-    parser.add_argument('--seed', type=at_least(0), default=0, help='of the draws (default: 0)')
+    parser.add_argument('--seed', type=at_least(0, 2**32 - 1), default=0, help='of the draws (default: 0)')
     parser.add_argument('--masks', metavar='FOLDER', help='show the full masks <id>.png beside the scribbles')
     parser.add_argument('--per-page', type=at_least(1), default=8, help='samples a picture (default: 8)')
     parser.add_argument('--per-line', type=at_least(1), default=1, help='samples beside each other (default: 1)')

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from sdp_plugin.command_line import ToolParser
+from sdp_plugin.command_line import ToolParser, at_least
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.segmentations import draw_segmentations
 
@@ -20,7 +20,7 @@ from sdp_plugin.grid.segmentations import draw_segmentations
 def parse_args() -> argparse.Namespace:
     parser = ToolParser(__doc__)
     parser.add_argument('work_dir', help='work directory of a grid with finished pre-trainings')
-    parser.add_argument('--images', type=int, default=6, metavar='N', help='number of images (default: 6)')
+    parser.add_argument('--images', type=at_least(1), default=6, metavar='N', help='number of images (default: 6)')
     return parser.parse_args()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import fields
 
-from sdp_plugin.command_line import ToolParser, folder_to_write
+from sdp_plugin.command_line import ToolParser, at_least, folder_to_write
 from sdp_plugin.demo_data.miniature import MiniatureSizes, write_miniature
 from sdp_plugin.errors import exits_on_user_error
 
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('out', type=folder_to_write, metavar='OUT', help='folder to write to; made if missing')
-    parser.add_argument('--seed', type=int, default=0, help='decides every scene and stroke')
+    parser.add_argument('--seed', type=at_least(0), default=0, help='decides every scene and stroke')
     for field in fields(MiniatureSizes):
         option = '--' + field.name.replace('_', '-')
         parser.add_argument(option, type=int, default=field.default, metavar='N', help=HELP[field.name])

@@ -67,7 +67,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def _predict_tiles(args: argparse.Namespace) -> int:
-    tiles = open_tiles(args.inputs[0], args.array)
+    tiles = open_tiles(args.inputs[0], args.array, args.out)
     classifier = load_classifier(args.checkpoint, trusted=args.trust)
     probabilities = predict(classifier, tiles, args.batch_size)
     for path in write_predictions(args.out, tiles, classifier.classes, probabilities, args.shown):

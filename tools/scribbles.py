@@ -23,7 +23,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sdp_plugin.command_line import ToolParser, file_to_write, folder_to_write, positive
+from sdp_plugin.command_line import ToolParser, at_least, file_to_write, folder_to_write, positive
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import read_regular_file, write_json_atomically
 from sdp_plugin.hardware import cores
@@ -35,6 +35,7 @@ from sdp_plugin.scribbles.rasterise import DRAWING_MODES
 from sdp_plugin.scribbles.tile_places import read_tile_places
 
 _PRESETS = {'voc': VOC_TAGS, 'context': CONTEXT_TAGS}
+_BYTE = at_least(0, 255)
 _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp')
 
 
@@ -68,12 +69,12 @@ def parse_args() -> argparse.Namespace:
         metavar='NAMES',
         help='in the order of class indices: a,b,c, a file with a name a line, voc (default) or context',
     )
-    common.add_argument('--workers', type=int, default=cores(), help='processes (default: one a core)')
+    common.add_argument('--workers', type=at_least(1), default=cores(), help='processes (default: one a core)')
     reading = argparse.ArgumentParser(add_help=False)
     formats = '; '.join(f'{name}: {entry.describes}' for name, entry in FORMATS.items())
     reading.add_argument('--from', dest='source', choices=FORMATS, default='scribblesup', help=formats)
     reading.add_argument('--unknown-tag', choices=('error', 'skip'), default='error', help='strokes of other classes')
-    reading.add_argument('--file-ignore-index', type=int, default=255, help='of index PNGs that are read; napari: 0')
+    reading.add_argument('--file-ignore-index', type=_BYTE, default=255, help='of index PNGs that are read; napari: 0')
     reading.add_argument('--images', type=Path, metavar='FOLDER', help='for formats that do not say the image size')
     reading.add_argument('--offset', type=float, nargs=2, default=(0, 0), metavar=('X', 'Y'), help='of a QuPath tile')
     reading.add_argument(
@@ -92,12 +93,14 @@ def parse_args() -> argparse.Namespace:
     convert.add_argument('output', type=folder_to_write, help='folder; one file an image')
     writable = [name for name, entry in FORMATS.items() if entry.write]
     convert.add_argument('--to', dest='target', choices=writable, default='scribblesup')
-    convert.add_argument('--out-ignore-index', type=int, default=255, help='of index PNGs that are written')
+    convert.add_argument('--out-ignore-index', type=_BYTE, default=255, help='of index PNGs that are written')
 
     synthesize = commands.add_parser('synthesize', parents=[common, making], help='strokes or clicks from masks')
     synthesize.add_argument('input', type=Path, help='index PNG, or folder of them')
     synthesize.add_argument('output', type=folder_to_write, help='folder for ScribbleSup XML')
-    synthesize.add_argument('--seed', type=int, default=0, help='the same seed gives the same strokes (default: 0)')
+    synthesize.add_argument(
+        '--seed', type=at_least(0), default=0, help='the same seed gives the same strokes (default: 0)'
+    )
     synthesize.add_argument(
         '--kind', choices=('strokes', 'points'), default='strokes', help='points: one click a region'
     )
@@ -105,8 +108,10 @@ def parse_args() -> argparse.Namespace:
         '--amount', type=positive, default=1.0, help='strokes a region; 0.5: half as long (default: 1)'
     )
     synthesize.add_argument('--line-width', type=positive, default=3, help='that they will be drawn with (default: 3)')
-    synthesize.add_argument('--min-area', type=int, default=100, help='pixels of the least region (default: 100)')
-    synthesize.add_argument('--ignore-index', type=int, default=255, help='the void of the masks (default: 255)')
+    synthesize.add_argument(
+        '--min-area', type=at_least(0), default=100, help='pixels of the least region (default: 100)'
+    )
+    synthesize.add_argument('--ignore-index', type=_BYTE, default=255, help='the void of the masks (default: 255)')
 
     stats = commands.add_parser('stats', parents=[common, reading], help='what a set of scribbles labels')
     stats.add_argument('input', type=Path, help='file, or folder of files')

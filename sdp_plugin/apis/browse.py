@@ -121,7 +121,7 @@ def browse(
         raise UserError('The folder of full masks is missing.', looked_for=masks)
     augmented = min(augmented, 1) if dataset.test_mode else augmented
     for position in positions:
-        set_random_seed(seed + position)
+        set_random_seed((seed + position) % 2**32)
         yield _row(dataset, position, augmented, None if masks is None else Path(masks))
 
 

@@ -16,7 +16,7 @@ from sdp_plugin.bars import over
 from sdp_plugin.catalogue.tile_folder import IMAGE_SUFFIXES, is_tile
 from sdp_plugin.datasets.transforms.loading_image import LoadImage
 from sdp_plugin.datasets.transforms.loading_patch import LoadPatch
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import CsvWriter, atomic_path
 from sdp_plugin.hdf5 import images_of, open_file
 from sdp_plugin.visualization.figures import TileBlock, save_contact_sheet
@@ -50,19 +50,27 @@ def are_tiles(path: str | Path) -> bool:
     return Path(path).is_dir() or Path(path).suffix.lower() in HDF5_SUFFIXES
 
 
-def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
+def open_tiles(path: str | Path, array: str = 'x', out: str | os.PathLike | None = None) -> TileSource:
     """Find the tiles in a folder, its subfolders included, or in an HDF5 file.
 
     Args:
         path (str | Path): The folder, or a file with an array of RGB images.
         array (str): Name of the array in an HDF5 file: uint8, shape (N, H, W, 3). Defaults to ``'x'``.
+        out (str | os.PathLike | None): The folder of the results, whose pictures are no tiles: it is passed over.
 
     Raises:
-        UserError: If there is nothing at the path, or no tile in it.
+        UserError: If there is nothing at the path, or no tile in it, or it is also the folder of the results.
     """
     path = Path(path)
     if path.is_dir():
-        files = sorted(_tiles_below(path))
+        results = None if out is None else Path(out).resolve()
+        if path.resolve() == results:
+            raise UserError(
+                'The results would lie among the tiles, and be taken for tiles the next time.',
+                found=path,
+                remedy='name another --out; a folder below that of the tiles is passed over',
+            )
+        files = sorted(_tiles_below(path, results))
         if not files:
             raise UserError('The folder holds no tiles.', looked_for=', '.join(IMAGE_SUFFIXES), found=path)
         # A name that is not UTF-8 is shown with its bytes.
@@ -79,7 +87,7 @@ def open_tiles(path: str | Path, array: str = 'x') -> TileSource:
     )
 
 
-def _tiles_below(root: Path) -> Iterator[Path]:
+def _tiles_below(root: Path, without: Path | None) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         # os.walk would pass the folder over, and its tiles would be missing from the table without a word.
         raise UserError(
@@ -89,7 +97,8 @@ def _tiles_below(root: Path) -> Iterator[Path]:
             remedy='get access to it, or move it out of the folder of tiles',
         ) from error
 
-    for folder, _, names in os.walk(root, onerror=refuse):
+    for folder, below, names in os.walk(root, onerror=refuse):
+        below[:] = [name for name in below if Path(folder, name).resolve() != without]
         yield from (Path(folder, name) for name in names if is_tile(name))
 
 
@@ -107,7 +116,7 @@ def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> 
         np.ndarray: Probabilities, float32, shape (N, C); NaN in the rows of tiles that cannot be read.
 
     Raises:
-        UserError: None of them can be read.
+        UserError: None of them can be read, or the network gives what are no numbers.
     """
     starts = range(0, len(tiles.names), batch_size)
     scaled = 0
@@ -123,7 +132,16 @@ def predict(classifier: Classifier, tiles: TileSource, batch_size: int = 64) -> 
         scaled += sum(tile.shape[:2] != classifier.input_size for tile in batch.values())
         if batch:
             fitting = [_fit(tile, classifier.input_size) for tile in batch.values()]
-            probabilities[list(batch)] = classifier.probabilities(fitting)
+            scores = classifier.probabilities(fitting)
+            finite = np.isfinite(scores).all(axis=1)
+            if not finite.all():
+                # An empty row stands for a tile that cannot be read.
+                raise UserError(
+                    'The scores of the network are not finite (NaN or infinity).',
+                    found=shortened([tiles.names[p] for p, fine in zip(batch, finite, strict=True) if not fine]),
+                    remedy='take another checkpoint: the weights of this one are damaged, or diverged in training',
+                )
+            probabilities[list(batch)] = scores
     if len(problems) == len(tiles.names):
         raise next(iter(problems.values()))
     if scaled:

@@ -6,7 +6,8 @@ import os
 import re
 import unicodedata
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from sdp_plugin.files import is_hidden
 from sdp_plugin.image_files import read_image
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff'})
+SPLIT_NAMES = frozenset({'train', 'training', 'val', 'valid', 'validation', 'test', 'testing'})
 HOLDS = 'a folder for each class'
 
 
@@ -165,6 +167,22 @@ class TileFolder(FoldedTiles):
         """The names of the folders."""
         return self.class_folders
 
+    def remarks(self) -> tuple[str, ...]:
+        """What lies in the folder and is no part of the data set, and classes that look like splits."""
+        with self.accessing():
+            root, classes = existing_folder(self.data_root, holds=HOLDS), self.class_folders
+            beside = sum(is_tile(entry.name) and entry.is_file() for entry in root.iterdir())
+            within = Counter(kind for name in classes for kind in _passed_over(root / name))
+        counts = [f'{beside} image(s) beside the class folders'] if beside else []
+        counts += [f'{count} {kind} in them' for kind, count in sorted(within.items())]
+        remarks = [f'No part of the data set in {root}: {", ".join(counts)}.'] if counts else []
+        if {name.lower() for name in classes} <= SPLIT_NAMES:
+            remarks.append(
+                f'The classes of {root} are {", ".join(classes)}: these look like splits. If they are, give each a '
+                'data_root of its own, with num_folds=None.'
+            )
+        return tuple(remarks)
+
     @property
     def complete_size(self) -> None:
         """Nobody has published how many there should be."""
@@ -261,6 +279,18 @@ def _utf8(name: str, folder: Path) -> str:
             remedy='rename it, e.g. with convmv',
         ) from error
     return name
+
+
+def _passed_over(folder: Path) -> Iterator[str]:
+    """The kind of each entry of a class folder that is no tile and not hidden."""
+    for entry in os.scandir(folder):
+        if is_hidden(entry.name) or is_tile(entry.name):
+            continue
+        if entry.is_dir():
+            yield 'folder(s)'
+            continue
+        suffix = os.path.splitext(entry.name)[1].lower().encode(errors='backslashreplace').decode()
+        yield f'file(s) {f"ending in {suffix}" if suffix else "without a suffix"}'
 
 
 def _tiles_in(folder: Path) -> dict[str, Path]:

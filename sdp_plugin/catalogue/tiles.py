@@ -91,6 +91,10 @@ class TileCollection(Collection):
         """How many tiles :meth:`read` finds in the published data set; None where none is published."""
         return self.CARD and self.CARD.sizes[self.split]
 
+    def remarks(self) -> tuple[str, ...]:
+        """What of the files that :meth:`read` found is worth a word to whoever trains on them, a line each."""
+        return ()
+
     @abstractmethod
     def look(self) -> Tiles:
         """All tiles, in an order of their keys and not of the file system."""

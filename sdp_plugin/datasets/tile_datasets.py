@@ -57,6 +57,8 @@ class TileDataset(BaseDataset):
         """
         found = self.collection.read()
         self._warn_of_size(len(found))
+        for remark in self.collection.remarks():
+            print_log(f'{type(self).__name__}: {remark}', logger='current', level=logging.WARNING)
         tiles = self.collection.chosen(found)
         return [
             {**source, 'gt_label': label, 'tile_id': key}

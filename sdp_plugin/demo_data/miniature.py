@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sdp_plugin.demo_data.manifest import ensure_folder
 from sdp_plugin.demo_data.miniature_voc import write_scribbles, write_voc
-from sdp_plugin.demo_data.tiles import CRC_PER_CLASS, SPLITS, write_crc, write_pcam
+from sdp_plugin.demo_data.tiles import CRC_PER_CLASS, SPLITS, check_crc, write_crc, write_pcam
 from sdp_plugin.errors import UserError
 
 # Raised whenever the same seed and sizes give other data.
@@ -38,7 +38,7 @@ class MiniatureSizes:
         crc_per_class (int): Real tiles of each of the eight classes.
 
     Raises:
-        UserError: If a number is too small to give a data set.
+        UserError: If a number is too small to give a data set, or there are not so many colorectal tiles.
     """
 
     voc_train: int = 150
@@ -55,6 +55,7 @@ class MiniatureSizes:
             least = MIN_IMAGE_SIDE if name in ('voc_width', 'voc_height') else 1
             if value < least:
                 raise UserError(f'{name} is too small', looked_for=f'at least {least}', found=value)
+        check_crc(self.crc_per_class)
 
 
 @dataclass(frozen=True)

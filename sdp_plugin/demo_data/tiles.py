@@ -63,12 +63,7 @@ def write_crc(folder: Path, per_class: int) -> None:
     Raises:
         UserError: If there are not so many.
     """
-    if per_class > CRC_PER_CLASS:
-        raise UserError(
-            'There are not so many colorectal tiles in the package.',
-            looked_for=f'at most {CRC_PER_CLASS} a class',
-            found=per_class,
-        )
+    check_crc(per_class)
     names = json.loads((SHEETS / 'crc_names.json').read_text(encoding='utf-8'))
     for number, class_name in enumerate(CRC.classes, start=1):
         class_folder = f'{number:02d}_{class_name}'
@@ -76,6 +71,20 @@ def write_crc(folder: Path, per_class: int) -> None:
         tiles = _cut(f'crc_{class_folder}.webp', CRC_CELL, CRC_SIZE, CRC_PER_CLASS)
         for name, tile in zip(names[class_folder][:per_class], tiles[:per_class], strict=True):
             write_image(Image.fromarray(tile), folder / class_folder / f'{name}.tif', 'TIFF', compression='packbits')
+
+
+def check_crc(per_class: int) -> None:
+    """Refuse more tiles of a class than there are.
+
+    Raises:
+        UserError: There are not so many.
+    """
+    if per_class > CRC_PER_CLASS:
+        raise UserError(
+            'There are not so many colorectal tiles in the package.',
+            looked_for=f'at most {CRC_PER_CLASS} a class',
+            found=per_class,
+        )
 
 
 def _cut(sheet: str, cell: int, size: int, count: int) -> np.ndarray:

@@ -10,13 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from sdp_plugin.bars import over
 from sdp_plugin.errors import UserError, concerns_all, user_error_of
 from sdp_plugin.files import is_hidden
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
+from sdp_plugin.scribbles.formats.reading import ImageAnnotation
 from sdp_plugin.scribbles.formats.scribblesup import write_scribblesup
+from sdp_plugin.scribbles.rasterise import labels_nothing
+from sdp_plugin.scribbles.strokes import ScribbleSet
 from sdp_plugin.scribbles.synthesis import synthesise_points, synthesise_scribbles
 
 _SYNTHESISERS = {'strokes': synthesise_scribbles, 'points': synthesise_points}
@@ -127,10 +131,13 @@ def convert_file(
         overwrite (bool): Write also where a file exists. Without it an interrupted conversion goes on.
 
     Raises:
-        UserError: If the file cannot be read or not be written in the target format.
+        UserError: If the file cannot be read, not be written in the target format, or all of its strokes lie outside
+            of their images.
     """
     written = Written()
-    for annotation in FORMATS[source].read(path, reading):
+    annotations = FORMATS[source].read(path, reading)
+    _check_places(path, annotations, reading)
+    for annotation in annotations:
         written.remarks.update(f'left out: {what.partition(" ")[2]}' for what in annotation.left_out)
         if not annotation.image_id or '\0' in annotation.image_id:
             raise UserError(f'{path} does not name an image', found=repr(annotation.image_id))
@@ -177,6 +184,19 @@ def synthesise_file(
     write_scribblesup(out, scribbles, class_names)
     remarks = Counter() if scribbles.strokes else Counter(['without any stroke: image(s)'])
     return Written(image_ids=[path.stem], remarks=remarks)
+
+
+def _check_places(path: Path, annotations: Sequence[ImageAnnotation], options: FormatOptions) -> None:
+    drawn = [a.drawn for a in annotations if isinstance(a.drawn, ScribbleSet) and a.drawn.strokes]
+    if drawn and all(labels_nothing(scribbles, options.line_width, options.mode) for scribbles in drawn):
+        strokes = [stroke.points for scribbles in drawn for stroke in scribbles.strokes]
+        least, most = np.concatenate(strokes).min(axis=0), np.concatenate(strokes).max(axis=0)
+        raise UserError(
+            f'{path}: all strokes lie outside of the image',
+            looked_for=f'strokes on {drawn[0].width} x {drawn[0].height} pixels',
+            found=f'x from {least[0]:.0f} to {most[0]:.0f}, y from {least[1]:.0f} to {most[1]:.0f}',
+            remedy='does the annotation belong to this image? For a tile of a slide see --offset, --scale and --tiles',
+        )
 
 
 def _without_counts(words: str) -> str:

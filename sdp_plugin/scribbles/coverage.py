@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sdp_plugin.errors import UserError
+from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.scribbles.formats import FORMATS, FormatOptions
 from sdp_plugin.scribbles.formats.index_png import read_index_png
 from sdp_plugin.scribbles.formats.reading import ImageAnnotation
@@ -58,11 +58,13 @@ class ImageStatistics:
         image_id (str): Its name.
         labelled_share (float): Labelled pixels over all pixels.
         classes (dict[int, Counts]): By class index; classes without a stroke are missing.
+        has_mask (bool): Whether it was compared with a mask.
     """
 
     image_id: str
     labelled_share: float
     classes: dict[int, Counts]
+    has_mask: bool = False
 
 
 def image_statistics(
@@ -116,7 +118,7 @@ def image_statistics(
             void=int(void_pixels[index]),
             compared=0 if truth is None else int(labelled[index]),
         )
-    return ImageStatistics(annotation.image_id, float(is_labelled.mean()), classes)
+    return ImageStatistics(annotation.image_id, float(is_labelled.mean()), classes, truth is not None)
 
 
 def _per_class(labels: np.ndarray) -> np.ndarray:
@@ -144,19 +146,21 @@ def summarise(statistics: Sequence[ImageStatistics], class_names: Sequence[str])
     """All images together, ready for JSON.
 
     Returns:
-        dict: ``images``, ``images_without_stroke`` (their ids), ``labelled_share`` (mean over images, in 0..1),
-        ``total`` and ``classes`` (by name) with the fields of :class:`Counts`, ``mean_length`` in pixels and
-        ``agreement`` in 0..1 or None.
+        dict: ``images``, ``images_without_stroke`` (their ids), ``images_without_mask`` (their ids, where others were
+        compared with a mask), ``labelled_share`` (mean over images, in 0..1), ``total`` and ``classes`` (by name) with
+        the fields of :class:`Counts`, ``mean_length`` in pixels and ``agreement`` in 0..1 or None.
     """
     per_class: dict[int, Counts] = {}
     for image in statistics:
         for index, counts in image.classes.items():
             per_class[index] = per_class.get(index, Counts()) + counts
     unlabelled = [image.image_id for image in statistics if not any(c.labelled for c in image.classes.values())]
+    unmasked = [image.image_id for image in statistics if not image.has_mask]
     total = sum(per_class.values(), Counts())
     return {
         'images': len(statistics),
         'images_without_stroke': unlabelled,
+        'images_without_mask': unmasked if len(unmasked) < len(statistics) else [],
         'labelled_share': float(np.mean([image.labelled_share for image in statistics])) if statistics else 0.0,
         'total': _as_dict(total) | {'images': len(statistics) - len(unlabelled)},
         'classes': {_name(index, class_names): _as_dict(per_class[index]) for index in sorted(per_class)},
@@ -176,6 +180,7 @@ def _name(index: int, class_names: Sequence[str]) -> str:
 def table(summary: dict) -> str:
     """The summary as text: a line a class."""
     lines = [f'{"class":<14}{"images":>8}{"strokes":>9}{"length":>9}{"share %":>9}{"right %":>9}']
+    unmasked = summary['images_without_mask']
     labelled = max(summary['total']['labelled'], 1)
     for name, counts in [*summary['classes'].items(), ('all', summary['total'])]:
         length = '-' if counts['mean_length'] is None else f'{counts["mean_length"]:.0f}'
@@ -186,6 +191,7 @@ def table(summary: dict) -> str:
         '',
         f'{summary["images"]} images, {100 * summary["labelled_share"]:.2f} % of the pixels labelled on average',
         f'{len(summary["images_without_stroke"])} images without any stroke',
+        *([f'{len(unmasked)} images without a mask to compare with: {shortened(unmasked)}'] if unmasked else []),
         'length: mean of a stroke, in pixels of its image; share: of all labelled pixels; right: agreeing with the '
         'mask or in its void',
     ]

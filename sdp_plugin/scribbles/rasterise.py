@@ -61,6 +61,24 @@ def rasterise(
     return DRAWING_MODES[mode](mask, strokes, line_width) if strokes else mask
 
 
+def labels_nothing(scribbles: ScribbleSet, line_width: float = 3, mode: str = 'distance') -> bool:
+    """Whether there are strokes, and all of them lie outside of the image.
+
+    Args:
+        scribbles (ScribbleSet): The strokes and the size of the image.
+        line_width (float): As of :func:`rasterise`.
+        mode (str): As of :func:`rasterise`.
+    """
+    if not scribbles.strokes:
+        return False
+    points = np.concatenate([stroke.points for stroke in scribbles.strokes])
+    if ((points >= 0) & (points <= (scribbles.width - 1, scribbles.height - 1))).all(axis=1).any():
+        return False
+    # A line may cross the image between two points outside of it.
+    strokes = tuple(replace(stroke, class_index=0) for stroke in scribbles.strokes)
+    return bool((rasterise(replace(scribbles, strokes=strokes), line_width, mode) == 255).all())
+
+
 def _check(scribbles: ScribbleSet, line_width: float, mode: str, ignore_index: int) -> None:
     if mode not in DRAWING_MODES:
         raise UserError('unknown drawing mode', looked_for=', '.join(DRAWING_MODES), found=mode)

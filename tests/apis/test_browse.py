@@ -192,6 +192,14 @@ def test_a_config_without_the_split(small_config):
         open_dataset(cfg, 'test')
 
 
+def test_the_largest_seed_is_one_and_no_larger_is(run_tool, open_small):
+    (row,) = browse(open_small(PCAM), [1], seed=2**32 - 1)
+    assert not row.problem
+    status, _, errors = run_tool('browse_dataset.py', ROOT / 'configs' / PCAM, '--seed', 99999999999)
+    assert status == 2
+    assert 'is more than 4294967295' in errors
+
+
 def test_the_tool_writes_pages(run_tool, small_options, tmp_path):
     options = small_options(SCRIBBLES, small_model=False) | {'crop_size': '(33,33)'}
     arguments = ['--out', tmp_path, '--count', 5, '--per-page', 3, '--augmented', 1, '--dpi', 40, '--small']

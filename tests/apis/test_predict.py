@@ -304,3 +304,35 @@ def test_weights_that_are_no_numbers_are_an_error(checkpoint):
     torch.save(content, checkpoint)
     with pytest.raises(UserError, match=r'no numbers[^$]*head.fc.bias'):
         load_classifier(checkpoint)
+
+
+def test_scores_that_are_not_finite_are_an_error(checkpoint, patches_of_test):
+    classifier = load_classifier(checkpoint)
+    norm = next(module for module in classifier.model.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    norm.running_var.fill_(-1)
+    with pytest.raises(UserError, match='not finite'):
+        predict(classifier, open_tiles(patches_of_test))
+
+
+def test_results_of_before_are_no_tiles(run_tool, checkpoint, tmp_path):
+    folder = tmp_path / 'tiles'
+    folder.mkdir()
+    cv2.imwrite(str(folder / 'a.png'), np.zeros((96, 96, 3), np.uint8))
+    for _ in range(2):
+        status, _, errors = run_tool('predict.py', checkpoint, folder, '--out', folder / 'out')
+        assert status == 0, errors
+        assert [row['tile'] for row in read(folder / 'out' / 'predictions.csv')] == ['a.png']
+    status, _, errors = run_tool('predict.py', checkpoint, folder, '--out', f'{folder}/out/..')
+    assert status == 2
+    assert 'among the tiles' in errors
+    assert sorted(path.name for path in folder.iterdir()) == ['a.png', 'out']
+
+
+@pytest.mark.parametrize('arguments', [('',), ('tiles', '--out', ''), ('tiles', '--out=')])
+def test_empty_paths_are_refused(run_tool, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    cv2.imwrite('a.png', np.zeros((96, 96, 3), np.uint8))
+    status, _, errors = run_tool('predict.py', 'missing.pth', *arguments)
+    assert status == 2
+    assert 'empty' in errors
+    assert [path.name for path in tmp_path.iterdir()] == ['a.png']

@@ -109,6 +109,35 @@ def test_what_macos_leaves_is_passed_over(root):
     assert len(build(root, num_folds=None)) == 2 * TILES_OF_A_CLASS
 
 
+@pytest.fixture
+def warnings(monkeypatch):
+    said = []
+    monkeypatch.setattr('sdp_plugin.datasets.tile_datasets.print_log', lambda line, **_: said.append(line))
+    return said
+
+
+def test_what_is_no_part_of_the_data_set_is_said(root, warnings):
+    build(root, num_folds=None)
+    (root / 'README.txt').write_text('about')
+    (root / 'normal' / '.hidden').touch()
+    assert warnings == []
+    write_tiles(root, {'.': ['a.png', 'b.tif'], 'normal/deeper': ['c.png']})
+    for name in ('normal/a.webp', 'tumour/a.WEBP', 'tumour/b.gif', 'tumour/c'):
+        (root / name).touch()
+    assert len(build(root, num_folds=None)) == 2 * TILES_OF_A_CLASS
+    (line,) = warnings
+    assert line.endswith(
+        f'No part of the data set in {root}: 2 image(s) beside the class folders, 1 file(s) ending in .gif in them, '
+        '2 file(s) ending in .webp in them, 1 file(s) without a suffix in them, 1 folder(s) in them.'
+    )
+
+
+@pytest.mark.parametrize(('names', 'are_splits'), [('test train', True), ('Train Valid', True), ('test tumour', False)])
+def test_classes_that_look_like_splits_are_said(tmp_path, warnings, names, are_splits):
+    build(write_tiles(tmp_path, dict.fromkeys(names.split(), NAMES)))
+    assert [', '.join(names.split()) in line and 'look like splits' in line for line in warnings] == [True] * are_splits
+
+
 FAULTS = {
     'a pipe': (lambda root: os.mkfifo(root / 'normal' / 'pipe.png'), 'no regular file'),
     'a folder': (lambda root: (root / 'normal' / 'more.png').mkdir(), 'no regular file'),

@@ -155,6 +155,13 @@ def test_what_travels_with_the_package_is_small_and_says_where_it_comes_from():
     assert 'CC BY 4.0' in attribution
 
 
-def test_more_colorectal_tiles_than_there_are(tmp_path):
+def test_more_colorectal_tiles_than_there_are_are_refused_at_once():
     with pytest.raises(UserError, match='not so many colorectal tiles'):
-        write(tmp_path, dataclasses.replace(TINY, crc_per_class=13))
+        dataclasses.replace(TINY, crc_per_class=13)
+
+
+def test_a_seed_that_is_none_is_refused(run_tool, tmp_path):
+    status, _, errors = run_tool('make_demo_data.py', tmp_path / 'out', '--seed', '-1')
+    assert status == 2
+    assert 'less than 0' in errors
+    assert not (tmp_path / 'out').exists()

@@ -37,6 +37,12 @@ def grid(small_options, tmp_path):
     return tmp_path / 'work'
 
 
+def test_no_images_are_refused(run_tool, tmp_path):
+    status, _, errors = run_tool('draw_segmentations.py', tmp_path, '--images', 0)
+    assert status == 2
+    assert '0 is less than 1' in errors
+
+
 def test_a_picture_of_the_segmentors(grid, small_data, monkeypatch):
     with pytest.raises(UserError, match='no finished segmentor'):
         draw_segmentations(grid)

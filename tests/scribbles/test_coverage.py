@@ -68,6 +68,14 @@ def test_images_together():
     text = table(summary)
     assert 'cow' in text
     assert '1 images without any stroke' in text
+    assert summary['images_without_mask'] == ['b', 'c']
+    assert '2 images without a mask to compare with: b, c' in text
+
+
+def test_without_any_masks_none_is_missing():
+    summary = summarise([image_statistics(ImageAnnotation('a', SCRIBBLES))], NAMES)
+    assert summary['images_without_mask'] == []
+    assert 'mask to compare' not in table(summary)
 
 
 def test_nothing_at_all():

@@ -15,7 +15,7 @@ from PIL import Image
 
 from sdp_plugin.scribbles.formats.index_png import read_index_png, write_index_png
 from sdp_plugin.scribbles.formats.labelme import write_labelme
-from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup
+from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup, write_scribblesup
 from sdp_plugin.scribbles.strokes import ScribbleSet, Stroke
 from sdp_plugin.scribbles.synthesis import synthesise_scribbles
 
@@ -171,6 +171,13 @@ def test_two_files_of_one_image_are_told(run, tmp_path):
         (('convert', '.', 'out', '--from', 'index_png'), 'pixels cannot be turned back into strokes'),
         (('synthesize', '.', 'out', '--amount', '-1'), 'not between'),
         (('synthesize', '.', 'out', '--amount', 'nan'), 'not between'),
+        (('synthesize', '.', 'out', '--seed', '-1'), 'less than 0'),
+        (('synthesize', '.', 'out', '--min-area', '-1'), 'less than 0'),
+        (('synthesize', '.', 'out', '--ignore-index', '-1'), 'less than 0'),
+        (('synthesize', '.', 'out', '--ignore-index', '256'), 'more than 255'),
+        (('convert', '.', 'out', '--out-ignore-index', '-1'), 'less than 0'),
+        (('convert', '.', 'out', '--out-ignore-index', '256'), 'more than 255'),
+        (('convert', '.', 'out', '--file-ignore-index', '256'), 'more than 255'),
         (('stats', '.', '--masks', 'nowhere'), 'is no folder'),
         ((), 'convert'),
     ],
@@ -179,6 +186,37 @@ def test_wrong_usage(run, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, errors = run(*arguments, expect=2)
     assert message in errors
+
+
+@pytest.mark.parametrize('workers', ['0', '-3'])
+def test_no_workers_are_refused(run_tool, tmp_path, workers):
+    status, _, errors = run_tool('scribbles.py', 'stats', tmp_path, '--workers', workers)
+    assert status == 2
+    assert 'less than 1' in errors
+
+
+def test_strokes_that_all_lie_outside_are_an_error_of_that_file(run, tmp_path):
+    outside = Stroke([[500, 500], [600, 700]], 1)
+    write_labelme(tmp_path / 'in/out.json', ScribbleSet((outside,), 40, 32), VOC_TAGS)
+    write_labelme(tmp_path / 'in/partly.json', ScribbleSet((outside, Stroke([[5, 5], [90, 5]], 1)), 40, 32), VOC_TAGS)
+    write_labelme(tmp_path / 'in/across.json', ScribbleSet((Stroke([[-9, 5], [90, 5]], 1),), 40, 32), VOC_TAGS)
+    write_labelme(tmp_path / 'in/none.json', ScribbleSet((), 40, 32), VOC_TAGS)
+    out, errors = run('convert', tmp_path / 'in', tmp_path / 'out', '--from', 'labelme', expect=1)
+    assert '3 written' in out
+    assert '- out.json: ' in errors
+    assert 'x from 500 to 600' in errors
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['across.xml', 'none.xml', 'partly.xml']
+
+
+def test_what_is_left_out_of_scribblesup_files_is_said(run, tmp_path):
+    strokes = (Stroke([[1, 2], [3, 4]], 1), Stroke([[9, 9], [2, 8]], 0))
+    write_scribblesup(tmp_path / 'a.xml', ScribbleSet(strokes, 40, 32), ('stroma', 'tumour'))
+    arguments = ('convert', tmp_path / 'a.xml', tmp_path / 'out', '--class-names', 'stroma')
+    _, errors = run(*arguments, expect=2)
+    assert '--unknown-tag skip' in errors
+    out, _ = run(*arguments, '--unknown-tag', 'skip')
+    assert '1 x left out: stroke(s) of unknown class' in out
+    assert read_scribblesup(tmp_path / 'out/a.xml', ('stroma',)).strokes == strokes[1:]
 
 
 def test_help_teaches():

@@ -127,3 +127,9 @@ def test_cells_that_are_covered(step, least):
         covered = pixels[cell.y : cell.y + cell.height, cell.x : cell.x + cell.width].mean()
         expected += [index] if covered >= least else []
     assert cells_on(mask, scale, grid, least).tolist() == expected
+
+
+def test_a_missing_file_of_areas_is_not_called_scribbles(tmp_path):
+    with pytest.raises(UserError, match='does not exist') as caught:
+        drawn_areas(tmp_path / 'a.geojson', (100, 100), 4)
+    assert 'scribbles' not in str(caught.value)

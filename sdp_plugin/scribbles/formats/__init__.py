@@ -16,7 +16,7 @@ from sdp_plugin.scribbles.formats.label_studio import read_label_studio
 from sdp_plugin.scribbles.formats.labelme import read_labelme, write_labelme
 from sdp_plugin.scribbles.formats.qupath import read_qupath, read_qupath_tiles
 from sdp_plugin.scribbles.formats.reading import ImageAnnotation
-from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup, write_scribblesup
+from sdp_plugin.scribbles.formats.scribblesup import VOC_TAGS, read_scribblesup_annotation, write_scribblesup
 from sdp_plugin.scribbles.rasterise import rasterise
 from sdp_plugin.scribbles.strokes import ScribbleSet
 from sdp_plugin.scribbles.tile_places import TilePlace
@@ -70,7 +70,7 @@ class Format:
 
 
 def _read_scribblesup(path: Path, options: FormatOptions) -> list[ImageAnnotation]:
-    return [ImageAnnotation(path.stem, read_scribblesup(path, options.class_names, options.unknown_tag))]
+    return [read_scribblesup_annotation(path, options.class_names, options.unknown_tag)]
 
 
 def _read_index_png(path: Path, options: FormatOptions) -> list[ImageAnnotation]:

@@ -51,7 +51,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     try:
         content = read_regular_file(path, MAX_BYTES)
     except FileNotFoundError:
-        raise UserError(f'{path} does not exist', remedy='check the folder and the suffix of the scribbles') from None
+        raise UserError(f'{path} does not exist', remedy='check its folder, its name and its suffix') from None
     except OSError as error:
         raise UserError(f'{path} cannot be read', found=error.strerror) from None
     except ValueError as error:
@@ -124,7 +124,7 @@ def class_index_of(
         f'{path} holds a stroke of an unknown class',
         looked_for=', '.join(classes),
         found=repr(name[:80]),
-        remedy="add the class to the class names, or leave such strokes out with unknown_tag='skip'",
+        remedy="add the class to the class names, or leave such strokes out: --unknown-tag skip, unknown_tag='skip'",
     )
 
 

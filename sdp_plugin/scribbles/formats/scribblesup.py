@@ -18,7 +18,14 @@ import numpy as np
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import write_text_atomically
 from sdp_plugin.records import number
-from sdp_plugin.scribbles.formats.reading import class_index_of, make_scribble_set, make_stroke, parse_xml, read_bytes
+from sdp_plugin.scribbles.formats.reading import (
+    ImageAnnotation,
+    class_index_of,
+    make_scribble_set,
+    make_stroke,
+    parse_xml,
+    read_bytes,
+)
 from sdp_plugin.scribbles.strokes import ScribbleSet
 
 # In the order of VOC's class indices, background = 0.
@@ -81,6 +88,13 @@ def read_scribblesup(
         UserError: Naming the file, if it is missing, empty, no well-formed XML, declares a document type (entity
             bombs start there), lacks the image's size, or holds an unknown tag or a coordinate that is not a number.
     """
+    return read_scribblesup_annotation(path, class_names, unknown_tag).drawn
+
+
+def read_scribblesup_annotation(
+    path: str | os.PathLike, class_names: Sequence[str] = VOC_TAGS, unknown_tag: str = 'error'
+) -> ImageAnnotation:
+    """As :func:`read_scribblesup`, with the image's id, which is the file's name, and what was left out."""
     path = Path(path)
     data = read_bytes(path)
     width, height, polygons = _match_usual_layout(data) or _parse_any_layout(path, data)
@@ -91,7 +105,9 @@ def read_scribblesup(
         for (_, points), index in zip(polygons, indices, strict=True)
         if index is not None
     ]
-    return make_scribble_set(path, strokes, width, height)
+    skipped = len(polygons) - len(strokes)
+    left_out = (f'{skipped} stroke(s) of unknown class',) if skipped else ()
+    return ImageAnnotation(path.stem, make_scribble_set(path, strokes, width, height), left_out)
 
 
 def _match_usual_layout(data: bytes) -> _Content | None:
