@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,14 @@ def at_least(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f'{text} is less than {least}')
         return int(text)
 
+    return number
+
+
+def not_negative(text: str) -> float:
+    """The ``type`` of an argument that is a finite number from 0 on, such as seconds."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is no number from 0 on')
     return number
 
 
