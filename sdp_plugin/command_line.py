@@ -45,6 +45,14 @@ def at_least(least: int, most: float = math.inf) -> Callable[[str], int]:
     return number
 
 
+def not_negative(text: str) -> float:
+    """The ``type`` of an argument that is a finite number from 0 on, such as seconds."""
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f'{text} is no number from 0 on')
+    return number
+
+
 def positive(text: str) -> float:
     """The ``type`` of an argument that is a number above 0 and below 1,000, such as a width or a resolution."""
     number = float(text)

@@ -73,9 +73,9 @@ def _check(args: argparse.Namespace, board: Board) -> int:
     verdicts = {data_set.name: check(data_set, args.root, not args.quick, board) for data_set in data_sets}
     content = {name: asdict(verdict) for name, verdict in verdicts.items()}
     print(json.dumps(content, indent=2) if args.json else as_text(verdicts))
-    # What nobody asked for may be absent.
-    bad = {DAMAGED, INCOMPLETE, *([ABSENT] if names else [])}
-    return int(any(verdict.state in bad for verdict in verdicts.values()))
+    states = {verdict.state for verdict in verdicts.values()}
+    # What nobody asked for may be absent, but not all of it: the folder may be another.
+    return int(bool(states & {DAMAGED, INCOMPLETE, *([ABSENT] if names else [])} or states == {ABSENT}))
 
 
 def _prepare(args: argparse.Namespace, board: Board) -> int:

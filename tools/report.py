@@ -8,6 +8,8 @@ training) and results.json (everything on the page).
 examples:
   python tools/report.py work_dirs/grids/table1
   python tools/report.py work_dirs/grids/table1 --metric single-label/balanced-accuracy --out balanced/
+
+Exit status: 0 the report is of all that is done, 1 files or values were left out of it, 2 a mistake to correct first.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 @exits_on_user_error
-def main() -> None:
+def main() -> int:
     args = parse_args()
     report, page = write_report(args.work_dir, args.out, args.metric)
     standing = report.standing
@@ -48,10 +50,13 @@ def main() -> None:
         'stale': standing.stale,
         'unreadable': standing.unreadable,
     }
-    print(''.join(f', {len(found)} {name}' for name, found in counts.items() if found))
-    for problem in (*report.problems, *(trouble.reason for trouble in standing.unreadable)):
-        print(f'left out: {problem}')
+    numbers = {name: len(found) for name, found in counts.items()} | {'left out': standing.left_out}
+    print(''.join(f', {number} {name}' for name, number in numbers.items() if number))
+    problems = [*report.problems, *(trouble.reason for trouble in standing.unreadable)]
+    for problem in problems:
+        print(f'left out: {problem}', file=sys.stderr)
     print(f'written: {page}')
+    return 1 if problems else 0
 
 
 if __name__ == '__main__':

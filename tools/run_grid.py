@@ -22,16 +22,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from sdp_plugin.command_line import ToolParser, folder_to_write
+from sdp_plugin.command_line import ToolParser, at_least, folder_to_write, not_negative
 from sdp_plugin.errors import exits_on_user_error
 from sdp_plugin.grid.description import describe
 from sdp_plugin.grid.launch import RunOptions, run_grid
 from sdp_plugin.grid.launchers.on_ray import RayOptions
-from sdp_plugin.grid.leases import LEASE
+from sdp_plugin.grid.leases import LEASE, check_lease
 from sdp_plugin.grid.plan import plan_grid
 from sdp_plugin.grid.store import read_cells
 from sdp_plugin.grid.worker import Shard
 from sdp_plugin.settings import OptionsAction
+
+# Arguments and the options of Ray that they are.
+OF_RAY = {'ray_address': 'address', 'gpus_per_worker': 'gpus', 'cpus_per_worker': 'cpus'}
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,40 +49,45 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--replace-plan', action='store_true', help='go on although cells that are done are in this plan no longer'
     )
-    parser.add_argument('--workers', type=int, metavar='N', help='N processes; with --engine ray N workers')
-    parser.add_argument('--per-gpu', type=int, metavar='K', help='K processes to each GPU')
+    parser.add_argument('--workers', type=at_least(1), metavar='N', help='N processes; with --engine ray N workers')
+    parser.add_argument('--per-gpu', type=at_least(1), metavar='K', help='K processes to each GPU')
     parser.add_argument('--shard', default='0/1', metavar='I/N', help='part I of N, from 0')
     parser.add_argument('--engine', choices=['local', 'ray'], default='local', help='this machine, or a Ray cluster')
     parser.add_argument(
         '--ray-address', metavar='ADDRESS', help='the cluster (default: one that runs here, or a new one)'
     )
-    parser.add_argument('--gpus-per-worker', type=float, default=0.0, metavar='G', help='with Ray; 0.25 is allowed')
-    parser.add_argument('--cpus-per-worker', type=float, default=1.0, metavar='C', help='with Ray (default: 1)')
+    parser.add_argument('--gpus-per-worker', type=not_negative, metavar='G', help='with Ray; 0.25 is allowed')
+    parser.add_argument('--cpus-per-worker', type=not_negative, metavar='C', help='with Ray (default: 1)')
     parser.add_argument(
         '--lease', type=float, default=LEASE, metavar='S', help='a worker silent for S seconds loses its cells'
     )
-    parser.add_argument('--interval', type=float, metavar='S', help='seconds between two looks at the progress')
+    parser.add_argument('--interval', type=not_negative, metavar='S', help='seconds between two looks at the progress')
     parser.add_argument(
         '--cfg-options', nargs='+', action=OptionsAction, metavar='KEY=VALUE', help='override values of the grid config'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    given = [f'--{name.replace("_", "-")}' for name in OF_RAY if getattr(args, name) is not None]
+    if given and args.engine != 'ray':
+        parser.error(f'{", ".join(given)} goes with --engine ray')
+    return args
 
 
 @exits_on_user_error
 def main() -> int:
     args = parse_args()
     shard = Shard.parse(args.shard)
+    check_lease(args.lease)
     plan = plan_grid(args.grid, args.cfg_options)
     work_dir = args.work_dir or Path('work_dirs', 'grids', plan.name)
     if args.dry_run:
         print(describe(read_cells(work_dir, plan, args.lease), args.verbose))
         return 0
-    ray = RayOptions(args.ray_address, args.gpus_per_worker, args.cpus_per_worker, args.workers)
+    of_ray = {key: value for name, key in OF_RAY.items() if (value := getattr(args, name)) is not None}
     options = RunOptions(
         workers=args.workers,
         per_gpu=args.per_gpu,
         shard=shard,
-        ray=ray if args.engine == 'ray' else None,
+        ray=RayOptions(workers=args.workers, **of_ray) if args.engine == 'ray' else None,
         lease=args.lease,
         interval=args.interval,
         retries_failed=args.retry_failed,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Annotated, Any, Literal
 
 from mmengine.config import Config
 from mmengine.config import ConfigDict as MMConfigDict
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.records import FINETUNING, PROBE
 from sdp_plugin.probes.classifiers import CLASSIFIERS
+from sdp_plugin.settings.loading import assigned, check_bases, files_of
+from sdp_plugin.settings.schema import SETTINGS, StatisticsImages
 from sdp_plugin.shipped import config_path
 from sdp_plugin.statistics.published import PUBLISHED
 
 DEFAULT_WORK = 'sdp_plugin.grid.train_cells:train_cells'
+LARGEST = 100_000
+"""How many trainings and draws of probes a grid may plan; the largest of ours has some 18,000."""
 PROBED_DRAWS = 100
 """How often probes are repeated where a grid does not say it and there are no folds."""
 
@@ -32,6 +37,8 @@ GIVEN = {
     'examples_per_class': 'examples_per_class',
     'initialisation': 'initialisations',
 }
+# The places that these settings, and another of an initialisation, are carried to.
+GIVEN_PLACES = {place.path: name for name in (*GIVEN, 'batch_norm_images') for place in SETTINGS[name].places}
 # What the evaluators of our configs report; of others nothing is known before they run.
 REPORTED = {
     'Accuracy': lambda evaluator: [f'accuracy/top{k}' for k in _listed(evaluator.get('topk', 1))],
@@ -44,6 +51,12 @@ def _each_once(values: list) -> list:
     if len(set(values)) < len(values):
         raise ValueError('each once')
     return values
+
+
+def _folder_name(name: str) -> str:
+    if name in ('.', '..') or not name.isprintable() or name != name.strip():
+        raise ValueError('a plain name of a folder')
+    return name
 
 
 Options = dict[str, Any]
@@ -67,7 +80,7 @@ class Initialisation(_Part):
     checkpoint: str | None = None
     card: str | None = None
     frozen: bool = False
-    batch_norm_images: NonNegativeInt = 0
+    batch_norm_images: StatisticsImages = 0
     kinds: list[Literal[FINETUNING, PROBE]] = [FINETUNING, PROBE]
 
 
@@ -102,7 +115,7 @@ class Comparison(_Part):
 
 
 class Grid(_Part):
-    name: Annotated[str, Field(pattern=r'^[^/\\\x00]+$')]
+    name: Annotated[str, Field(pattern=r'^[^/\\\x00]+$'), AfterValidator(_folder_name)]
     initialisations: dict[str, Initialisation]
     datasets: dict[str, Dataset]
     pretrainings: dict[str, Pretraining] = {}
@@ -133,10 +146,13 @@ def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dic
     """
     path = config_path(path)
     try:
+        check_bases(path)
         cfg = Config.fromfile(path)
         variables = _variables(path, cfg)
         cfg.merge_from_dict(dict(options or {}))
-    except Exception as error:
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
         # A config is a program, which can raise anything.
         raise UserError('The grid config cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
     for name in {key.split('.')[0] for key in options or {}} & variables:
@@ -153,6 +169,7 @@ def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dic
         if part['probes'] is not None:
             part['probes']['repeats'] = part['probes']['repeats'] or (1 if part['folds'] else PROBED_DRAWS)
     _check_names(grid, path)
+    _check_size(grid)
     return grid
 
 
@@ -188,27 +205,10 @@ def _plain(value: Any) -> Any:
 # --- The files of a config ---------------------------------------------------------------------------------------
 
 
-def _files(path: Path) -> Iterator[tuple[Path, ast.Module]]:
-    """The file and those that it inherits from, itself first."""
-    if not path.is_file():
-        return
-    tree = ast.parse(path.read_text(encoding='utf-8'))
-    yield path, tree
-    for statement in tree.body:
-        if '_base_' in _assigned(statement) and isinstance(statement.value, ast.Constant | ast.List | ast.Tuple):
-            for base in _listed(ast.literal_eval(statement.value)):
-                yield from _files(path.parent / base)
-
-
-def _assigned(statement: ast.stmt) -> list[str]:
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return [target.id for target in targets if isinstance(target, ast.Name)]
-
-
 def _variables(path: Path, names: Iterable[str]) -> set[str]:
     """The names that are no keys and that the files use; a misspelt key is used nowhere."""
     used: set[str] = set()
-    for file, tree in _files(path):
+    for file, tree in files_of(path):
         loaded = (node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
         used |= {node.id for node in loaded} | set(re.findall(r'_base_\.(\w+)', file.read_text(encoding='utf-8')))
     return (set(names) - set(Grid.model_fields)) & used
@@ -216,8 +216,8 @@ def _variables(path: Path, names: Iterable[str]) -> set[str]:
 
 def _origin(path: Path, key: str) -> str:
     """Which file sets a key, in words; ``''`` if it is the grid's own."""
-    for file, tree in _files(path):
-        if any(key in _assigned(statement) for statement in tree.body):
+    for file, tree in files_of(path):
+        if any(key in assigned(statement) for statement in tree.body):
             return '' if file == path else f'{key} come from {file}; give {path.name} its own, or {key} = []'
     return ''
 
@@ -259,13 +259,63 @@ def _check_names(grid: Mapping[str, Any], path: Path) -> None:
             check_known(
                 comparison[side], initialisations, 'an initialisation of the grid', _origin(path, 'comparisons')
             )
+        # Of two methods, one initialisation is compared with itself.
+        if comparison['first'] == comparison['second'] and len(set(comparison['methods'] or ())) < 2:
+            raise UserError(
+                f'A comparison of the grid is of {comparison["first"]!r} with itself.',
+                remedy='name another initialisation as first or second, or two methods: '
+                f'{_origin(path, "comparisons") or "see comparisons of the grid"}',
+            )
         for name in comparison['margin'] if isinstance(comparison['margin'], Mapping) else ():
             check_known(name, datasets, 'a data set of the grid', _origin(path, 'comparisons'))
     parts = [grid, *grid['variants'].values()]
     for options in [part['finetune_options'] for part in parts] + [part['options'] for part in datasets.values()]:
-        for key in options:
+        for key in (path for name, value in options.items() for path in _leaves(name, value)):
             if key in GIVEN:
                 raise UserError(f'{key!r} is no option: the grid gives it to each cell.', remedy=f'see {GIVEN[key]}')
+            if key in GIVEN_PLACES:
+                setting = GIVEN_PLACES[key]
+                raise UserError(
+                    f'{key!r} is no option: it is a place of {setting!r}, which the grid gives each cell.',
+                    remedy=f'see {GIVEN.get(setting, "initialisations")}',
+                )
+
+
+def _check_size(grid: Mapping[str, Any]) -> None:
+    """Raise UserError if a grid plans more than can be meant, from its counts: to make the cells would take hours."""
+    counts = {}
+    for variant_name, variant in grid['variants'].items():
+        starts = [grid['initialisations'][name] for name in variant['initialisations'] or grid['initialisations']]
+        for name in variant['datasets'] or grid['datasets']:
+            dataset = grid['datasets'][name]
+            for kind, part in ((FINETUNING, dataset), (PROBE, dataset['probes'])):
+                if part is not None:
+                    factors = {
+                        'initialisations': sum(kind in start['kinds'] for start in starts),
+                        'sizes': len(part['examples_per_class']),
+                        'classifiers': len(part.get('classifiers', '1')),
+                        'folds': dataset['folds'] or 1,
+                        'repeats': part['repeats'],
+                    }
+                    counts[variant_name, name, kind] = factors
+    if sum(math.prod(factors.values()) for factors in counts.values()) <= LARGEST:
+        return
+    (_, name, kind), factors = max(counts.items(), key=lambda item: math.prod(item[1].values()))
+    raise UserError(
+        f'The grid plans more than {LARGEST:,} trainings and draws of probes.',
+        found=f'most of them on {name!r} ({kind}): '
+        + ' x '.join(f'{number:,} {what}' for what, number in factors.items() if number != 1),
+        remedy='give it fewer of these, or make several grids of it',
+    )
+
+
+def _leaves(path: str, value: Any) -> Iterator[str]:
+    """The dotted paths of an option's values; what replaces a group of values names each of them."""
+    if isinstance(value, Mapping) and value:
+        for key, member in value.items():
+            yield from _leaves(f'{path}.{key}', member)
+    else:
+        yield path
 
 
 def _check_card(name: str, part: Mapping[str, Any]) -> None:

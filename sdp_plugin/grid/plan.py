@@ -182,9 +182,11 @@ class _Planner:
         pretraining, variant = self.grid['pretrainings'][name], self.grid['variants'][variant_name]
         config = self._config_name(pretraining['config'], variant['values'])
         options = self.grid['pretrain_options'] | pretraining['options'] | variant['pretrain_options']
-        if iterations := self._iterations_of(name):
+        iterations = self._iterations_of(name)
+        if iterations:
             options |= {TRUNKS_SETTING: iterations}
         cfg = self._load(config, options, f'the pre-training {name!r}')
+        _check_iterations(name, iterations, (cfg.get('train_cfg') or {}).get('max_iters'))
         identity = cell_id(self._digest(cfg), None)
         if identity not in self.pretrainings:
             # One pre-training serves all variants in which it is the same.
@@ -406,6 +408,17 @@ def _filled_in(template: str, values: Mapping[str, Any]) -> str:
         if name is not None:
             check_known(name, values, f'a value that the variant gives for {template!r}')
     return template.format_map(values)
+
+
+def _check_iterations(pretraining: str, iterations: Sequence[int], length: int | None) -> None:
+    """Raise UserError unless a pre-training comes to all iterations of which a trunk is wanted, where one can tell."""
+    if iterations and length is not None and max(iterations) > length:
+        raise UserError(
+            f'An initialisation is to come from iteration {max(iterations)} of the pre-training {pretraining!r}, which '
+            f'has no such iteration.',
+            looked_for=f'an iteration from 1 to {length}, its max_iters',
+            remedy='give the initialisation another iteration, or the pre-training more of them',
+        )
 
 
 def _datasets_of(cfg: Config) -> list[Mapping[str, Any]]:

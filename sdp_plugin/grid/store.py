@@ -449,10 +449,13 @@ def _content(path: Path) -> bytes:
 
 def _spoilt(path: Path, error: object) -> UserError:
     """What helps depends on whether the file can be read: a good result must not be removed for its permissions."""
-    if isinstance(error, OSError):
+    is_record = path.name in (PLAN, RESULT, FAILURE)
+    if isinstance(error, OSError) and (is_record or not isinstance(error, FileNotFoundError)):
         remedy = 'make it readable; what is done is in it'
     elif path.name == PLAN:
         remedy = f'remove {path} and start the grid again, which writes it anew; what is done is kept'
     else:
-        remedy = f'remove {path}, so that the cell is run again; nothing else is lost'
+        # Of a file that a result names, the result must go: while that is there, the cell counts as done.
+        record = path if is_record else path.with_name(RESULT)
+        remedy = f'remove {record} and start the grid again, which runs the cell again; nothing else is lost'
     return UserError('A file of the grid cannot be read.', found=f'{path}: {error}', remedy=remedy)

@@ -26,6 +26,7 @@ from sdp_plugin.report.samples import read_samples
 from sdp_plugin.report.scores import CALIBRATION
 from sdp_plugin.report.standing import (
     durations_of,
+    left_out_of,
     machines_of,
     missing_metrics,
     notices_of,
@@ -90,7 +91,7 @@ def build_report(record: GridRecord, metrics: Sequence[str] = ()) -> Report:
         confusions=tuple(confusions_of(table)),
         calibration=_calibration(table, calibrated, columns) if calibrated else None,
         samples=tuple(samples),
-        standing=standing_of(record),
+        standing=standing_of(record, left_out_of(record, table, metrics)),
         notices=tuple(notices_of(record, metrics[0], entries, comparisons)),
         problems=(*table.problems, *missing_metrics(table, metrics), *sample_problems),
         published=published.citation if published else None,

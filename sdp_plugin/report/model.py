@@ -229,7 +229,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far the grid is. Each training is counted once."""
+    """How far the grid is. Each training is counted once; those left out are finished, but their files do not serve."""
 
     total: int
     done: int
@@ -239,6 +239,7 @@ class Standing:
     missing: tuple[Trouble, ...] = ()
     stale: tuple[Trouble, ...] = ()
     unreadable: tuple[Trouble, ...] = ()
+    left_out: int = 0
 
     @property
     def complete(self) -> bool:

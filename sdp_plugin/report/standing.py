@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
@@ -15,8 +15,13 @@ FEW_RUNS = 5
 PLACES = ('data_root', 'scribbles', 'num_workers')
 
 
-def standing_of(record: GridRecord) -> Standing:
-    """Each training of the plan in one of done, running, failed, not runnable and missing; and what is stale."""
+def standing_of(record: GridRecord, left_out: Collection[str] = ()) -> Standing:
+    """Each training of the plan in one of done, running, failed, not runnable and missing; and what is stale.
+
+    Args:
+        record (GridRecord): A grid, complete or not.
+        left_out (Collection[str]): See :func:`left_out_of`; they are finished, and do not count as done.
+    """
     trainings = record.plan.trainings
     not_runnable = {id: reason for id, reason in record.not_runnable().items() if id not in record.running}
     running = [
@@ -36,7 +41,7 @@ def standing_of(record: GridRecord) -> Standing:
     ]
     return Standing(
         len(trainings),
-        len(record.results),
+        len(record.results) - len(left_out),
         tuple(running),
         tuple(failed),
         tuple(Trouble(trainings[id].title, reason) for id, reason in not_runnable.items() if id not in record.failures),
@@ -46,7 +51,22 @@ def standing_of(record: GridRecord) -> Standing:
             Trouble(trainings[id].title if id in trainings else f'cells/{id}', ' '.join(why.split()))
             for id, why in record.unreadable.items()
         ),
+        len(left_out),
     )
+
+
+def left_out_of(record: GridRecord, table: RunTable, metrics: Sequence[str]) -> set[str]:
+    """Ids of finished cells whose draws, scores or values of a metric are not in the report, wholly or in part."""
+    return {
+        run.cell
+        for run in table.runs
+        if (result := record.results.get(run.cell)) is not None
+        and (
+            not run.is_done
+            or ('scores' in result.files and run.scores is None)
+            or not all(is_number(run.metrics.get(metric)) for metric in metrics)
+        )
+    }
 
 
 def notices_of(

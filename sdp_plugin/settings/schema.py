@@ -8,12 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from sdp_plugin.errors import UserError
 
+
+def _not_of_one(count: int) -> int:
+    if count == 1:
+        raise ValueError('0, or a number from 2: one image has no variance')
+    return count
+
+
 Count = Annotated[int, Field(ge=1, strict=True)]
 FromZero = Annotated[int, Field(ge=0, strict=True)]
+StatisticsImages = Annotated[int, Field(ge=0, strict=True), AfterValidator(_not_of_one)]
 Positive = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
@@ -202,7 +210,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     'batch_norm_images': Setting(
         'unlabelled training images that give batch norms new statistics at first',
-        FromZero,
+        StatisticsImages,
         (Place('default_hooks.initialisation.batch_norm_images'),),
     ),
     'batch_size': Setting('images an iteration', Count, (Place('train_dataloader.batch_size'),)),

@@ -314,6 +314,34 @@ MISTAKES = {
     'no variant': ("name = 'toy'", "name = 'toy'\nvariants = {}", 'variants'),
     'three methods': ("margin={'Alpha': 1.0}", "methods=['a', 'b', 'c']", 'methods'),
     'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "did you mean 'finetuning'"),
+    'a name of the folder above': ("name = 'toy'", "name = '..'", 'name'),
+    'a name with a line feed': ("name = 'toy'", r"name = 'a\nb'", 'name'),
+    'no name at all': ("name = 'toy'", "name = ''", 'name'),
+    'itself as the other': ("second='Full segmentation'", "second='Scribble segmentation'", 'with itself'),
+    'statistics of one image': ("'Random': dict()", "'Random': dict(batch_norm_images=1)", 'number from 2'),
+    'an option at the place of what the grid gives': (
+        'repeats=3',
+        "repeats=3, options={'randomness.seed': 3}",
+        "'randomness.seed' is no option",
+    ),
+    'a group of options with such a place': (
+        'repeats=3',
+        "repeats=3, options={'train_dataloader.dataset': dict(type='T', seed=3)}",
+        "it is a place of 'seed', which the grid gives",
+    ),
+    'statistics at their place': (
+        'repeats=3',
+        "repeats=3, options={'default_hooks.initialisation.batch_norm_images': 8}",
+        'see initialisations',
+    ),
+    'many repeats': ('repeats=3', 'repeats=100_000_000', "'Alpha' (finetuning): 3 initialisations x 2 sizes x 100,000"),
+    'many draws of probes': (
+        'repeats=3',
+        'probes=dict(examples_per_class=[1], repeats=100_000_000)',
+        "'Alpha' (probe): 3 initialisations x 100,000,000 repeats",
+    ),
+    'a program that ends': ("name = 'toy'", 'raise SystemExit(3)', 'SystemExit: 3'),
+    'itself as its base': ("name = 'toy'", "_base_ = 'toy.py'\nname = 'toy'", 'round in a circle'),
     'two starts at once': ("pretraining='masks'", "pretraining='masks', checkpoint='x.pth'", 'Full segmentation'),
 }
 
@@ -325,6 +353,26 @@ def test_a_mistake_is_one_clear_error(toy, old, new, word):
     with pytest.raises(UserError) as error:
         toy.plan()
     assert word in str(error.value)
+
+
+@pytest.mark.parametrize(('iteration', 'fits'), [(1, True), (10, True), (11, False)])
+def test_an_iteration_is_one_of_the_pretraining(toy, iteration, fits):
+    toy.write(
+        GRID.replace("pretraining='masks'", f"pretraining='masks', iteration={iteration}"),
+        pretrain=PRETRAIN + 'default_hooks = dict(trunks=dict(iterations=[]))\n',
+    )
+    if fits:
+        assert f'initialisation-{iteration}' in {cell.takes for cell in toy.plan().cells}
+        return
+    with pytest.raises(UserError, match='iteration 11') as error:
+        toy.plan()
+    assert 'from 1 to 10, its max_iters' in str(error.value)
+
+
+def test_two_methods_are_compared_from_one_initialisation(toy):
+    alike = "second='Scribble segmentation', methods=['fine-tuning', 'logistic regression']"
+    toy.write(GRID.replace("second='Full segmentation'", alike))
+    assert toy.plan().grid['comparisons'][0]['methods']
 
 
 def test_a_missing_grid_is_one_error(toy):

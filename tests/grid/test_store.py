@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import time
 import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -151,7 +153,7 @@ def test_a_spoilt_file_is_named_and_the_others_are_read(toy, cell, name, text):
     record = store.read_grid(toy.work_dir)
     assert len(record.results) == NUM_TRAININGS - 1
     assert set(record.unreadable) == {cell.id}
-    assert f'remove {path}, so that the cell is run again' in record.unreadable[cell.id]
+    assert f'remove {path} and start the grid again' in record.unreadable[cell.id]
     path.unlink()
     os.utime(path.with_name('claim.0'), (0, 0))
     toy.run()
@@ -230,15 +232,21 @@ def test_a_spoilt_plan_is_named(toy, text):
     assert 'grid.json' in str(error.value)
 
 
-def test_spoilt_scores_are_named(toy, cell):
-    store.publish(cell, attempt(toy, cell), OUTCOME, wall=1.0)
+@pytest.mark.parametrize('spoil', [lambda path: path.write_bytes(path.read_bytes()[:50]), lambda path: path.unlink()])
+def test_the_remedy_of_spoilt_scores_makes_the_grid_whole(toy, cell, run_tool, spoil):
+    toy.run()
     path = store.cell_folder(toy.work_dir, cell.id) / 'scores.npz'
-    path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(UserError, match=r'scores\.npz'):
+    sound = store.load_scores(toy.work_dir, cell.id)
+    spoil(path)
+    with pytest.raises(UserError, match=r'scores\.npz') as error:
         store.load_scores(toy.work_dir, cell.id)
-    path.unlink()
-    with pytest.raises(UserError, match=r'scores\.npz'):
-        store.load_scores(toy.work_dir, cell.id)
+    Path(re.search(r'what to do: remove (\S+) and start the grid again', str(error.value))[1]).unlink()
+    os.utime(path.with_name('claim.0'), (0, 0))
+    toy.run()
+    assert toy.events('start')[cell.id] == 2
+    assert all((array == sound[key]).all() for key, array in store.load_scores(toy.work_dir, cell.id).items())
+    _, printed, errors = run_tool('report.py', toy.work_dir)
+    assert 'cannot be read' not in printed + errors
 
 
 def test_a_member_of_the_scores_that_is_no_array_is_named(toy, cell):

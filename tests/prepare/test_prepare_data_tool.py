@@ -16,9 +16,11 @@ NAME = 'Kather_texture_2016_image_tiles_5000.zip'
 CONTENT = b'PK\3\4 not those tiles'
 
 
-def test_check_of_an_empty_folder(run_tool, tmp_path):
+@pytest.mark.parametrize('folder', ['', 'absent'])
+def test_check_of_an_empty_folder(run_tool, tmp_path, folder):
+    tmp_path /= folder
     status, printed, _ = run_tool('prepare_data.py', 'check', '--root', tmp_path)
-    assert status == 0
+    assert status == 1
     assert printed.count(': absent') == len(DATA_SETS)
     status, printed, _ = run_tool('prepare_data.py', 'check', 'crc', 'pcam', '--json', '--quick', '--root', tmp_path)
     assert status == 1

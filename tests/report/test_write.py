@@ -103,11 +103,44 @@ def test_what_cannot_be_reported_is_one_error(run_tool, copy, spoil, words):
 def test_a_spoilt_result_does_not_cost_the_others_their_report(run_tool, copy):
     spoilt_result(copy)
     status, printed, errors = run_tool('report.py', copy)
-    assert (status, errors) == (0, '')
-    assert '98 of 99 trainings done, 1 unreadable' in printed
-    assert 'left out: A file of the grid cannot be read. found:' in printed
+    assert status == 1
+    assert '98 of 99 trainings done, 1 unreadable\n' in printed
+    assert errors.startswith('left out: A file of the grid cannot be read. found:')
     for name in ('index.html', 'table.md', 'results.csv', 'results.json'):
         assert 'result.json' in (copy / 'report' / name).read_text().replace('\\', '')
+
+
+def no_scores(folder):
+    (folder / 'scores.npz').unlink()
+
+
+def half_the_scores(folder):
+    (folder / 'scores.npz').write_bytes((folder / 'scores.npz').read_bytes()[:100])
+
+
+def no_metrics(folder):
+    change_metrics(folder, {})
+
+
+def no_number(folder):
+    change_metrics(folder, {'accuracy/top1': float('nan')})
+
+
+def change_metrics(folder, metrics):
+    path = folder / 'result.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | {'metrics': metrics}))
+
+
+@pytest.mark.parametrize('spoil', [no_scores, half_the_scores, no_metrics, no_number])
+def test_what_is_left_out_does_not_count_as_done(run_tool, copy, spoil):
+    spoil(next(path.parent for path in sorted((copy / 'cells').glob('*/scores.npz'))))
+    status, printed, errors = run_tool('report.py', copy)
+    assert status == 1
+    assert '98 of 99 trainings done, 1 left out\n' in printed
+    assert errors.splitlines()
+    assert all(line.startswith('left out: ') for line in errors.splitlines())
+    assert '98 of 99' in (copy / 'report' / 'table.md').read_text()
+    assert json.loads((copy / 'report' / 'results.json').read_text())['standing']['left_out'] == 1
 
 
 def test_an_unknown_metric_is_one_error(run_tool, copy):

@@ -231,3 +231,18 @@ def test_a_file_of_another_kind_is_an_error(tmp_path, name):
     path.write_text('{ no config')
     with pytest.raises(UserError, match='config file'):
         load_config(path)
+
+
+def test_a_config_that_ends_python_is_one_error(tmp_path):
+    (tmp_path / 'mine.py').write_text('raise SystemExit(3)\n')
+    with pytest.raises(UserError, match='SystemExit: 3'):
+        load_config(tmp_path / 'mine.py')
+
+
+def test_bases_that_go_round_in_a_circle_are_one_error(tmp_path):
+    (tmp_path / 'one.py').write_text("_base_ = ['two.py']\n")
+    (tmp_path / 'two.py').write_text("_base_ = './one.py'\n")
+    with pytest.raises(UserError, match='round in a circle') as error:
+        load_config(tmp_path / 'one.py')
+    assert f'{tmp_path / "one.py"} -> {tmp_path / "two.py"} -> {tmp_path / "one.py"}' in str(error.value)
+    assert f'another _base_ in {tmp_path / "two.py"}' in str(error.value)

@@ -37,7 +37,7 @@ CASES: dict[str, tuple[list, list]] = {
     'mpp': ([0.5, 1, None], NO_POSITIVE),
     'seed': ([0, 2**32 - 1], [*NOT_FROM_ZERO, 2**32, 2**40]),
     'initialisation': (['', 'a.pth', Path('a.pth')], [*NO_TEXT, None]),
-    'batch_norm_images': ([0, 512], NOT_FROM_ZERO),
+    'batch_norm_images': ([0, 2, 512], [*NOT_FROM_ZERO, 1]),
     'batch_size': ([1, 32], [*NO_COUNT, None]),
     'num_workers': ([0, 4], NOT_FROM_ZERO),
     'in_memory': ([True, False], NO_FLAG),
