@@ -110,7 +110,8 @@ ROWS = (
         f'{STORE}test_a_pipe_is_no_record',
         f'{STORE}test_stray_files_among_the_cells_are_none',
         f'{STORE}test_a_spoilt_plan_is_named',
-        f'{STORE}test_spoilt_scores_are_named',
+        f'{STORE}test_the_remedy_of_spoilt_scores_makes_the_grid_whole',
+        f'{STORE}test_a_member_of_the_scores_that_is_no_array_is_named',
     ]),
     ('claims that are garbage, folders, links or from the future', 'they lapse', [
         f'{LEASES}test_what_is_no_file_is_no_claim',
