@@ -33,11 +33,11 @@ def open_file(path: Path, **options) -> h5py.File:
     if not path.is_file():
         raise UserError('An HDF5 file is missing.', looked_for=path)
     with reading(path):
-        _check_names(path)
+        _check_free_room(path)
         return h5py.File(path, 'r', **options)
 
 
-def _check_names(path: Path) -> None:
+def _check_free_room(path: Path) -> None:
     """Refuse a list of free room that comes back to itself, which HDF5 follows for ever, taking ever more memory.
 
     Such a list belongs to the heap of a group's names (section III.D of the HDF5 File Format Specification). Those of

@@ -72,7 +72,7 @@ ROWS = (
         'tests/settings/test_options.py::test_a_value_of_another_kind_is_an_error',
     ]),
     ('a config whose values do not fit its classes', 'refused before the first step, with the class', [
-        'tests/settings/test_construction.py::test_a_config_that_does_not_fit_is_one_error',
+        'tests/engine/test_construction.py::test_a_config_that_does_not_fit_is_one_error',
     ]),
     ('a tile that cannot be read', 'named; the others are classified; status 1', [
         f'{PREDICT}test_a_bad_tile_costs_no_other',

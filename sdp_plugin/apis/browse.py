@@ -14,9 +14,9 @@ from mmengine.registry import DATASETS, DefaultScope
 from mmengine.runner import set_random_seed
 
 from sdp_plugin.datasets.samples import id_of, positions_of
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.scribbles.formats.index_png import read_index_png
-from sdp_plugin.settings.construction import faults_of
 from sdp_plugin.visualization.panels import Panel, PanelRow
 
 SPLITS = ('train', 'test')

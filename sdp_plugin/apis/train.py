@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from sdp_plugin import __version__
 from sdp_plugin.catalogue.data_checks import check_run
 from sdp_plugin.checkpoints.reading import load_checkpoint, register_safe_loader
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.engine.distributed import prepare_cpu_group
 from sdp_plugin.engine.hooks import DivergenceHook
 from sdp_plugin.engine.preflight import check_before_test, check_before_training
@@ -22,7 +23,6 @@ from sdp_plugin.engine.work_dir import only_training_in
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import naming, write_json_atomically
 from sdp_plugin.settings import SETTINGS
-from sdp_plugin.settings.construction import faults_of
 
 RESULTS_FILE = 'results.json'
 CHECKPOINT_NAME = re.compile(r'(iter|epoch)_\d+\.pth')
@@ -42,11 +42,15 @@ def train(cfg: Config, resume: bool = False) -> dict[str, float]:
     Raises:
         UserError: As :func:`build_runner`, if another process trains in the work directory, or if the training
             diverges.
+        MemoryError: The device has too little.
     """
     with only_training_in(cfg.work_dir, cfg.get('launcher', 'none')), naming(cfg.work_dir):
-        runner = build_runner(cfg, resume)
-        run_training(runner)
-        metrics = run_test(runner)
+        try:
+            runner = build_runner(cfg, resume)
+            run_training(runner)
+            metrics = run_test(runner)
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(str(error)) from error
         if is_main_process():
             _write_results(cfg, metrics)
             runner.logger.info(f'Results: {Path(cfg.work_dir) / RESULTS_FILE}')

@@ -17,9 +17,9 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from sdp_plugin.engine.construction import NO_FAULTS, faults_of, first_line
 from sdp_plugin.engine.randomness import in_test_mode, randomness_kept
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings.construction import faults_of, first_line
 
 T = TypeVar('T')
 
@@ -75,7 +75,7 @@ def _check_batch_size(loader: DataLoader) -> None:
 
 def _check_last_batch(model: nn.Module, loader: DataLoader) -> None:
     """Try to train on a last batch of one image, of which batch norm makes nothing where the maps are 1 x 1."""
-    size, batch_size = len(loader.dataset), loader.batch_size
+    size, batch_size = len(loader.sampler), loader.batch_size
     endless = isinstance(loader.sampler, InfiniteSampler)
     if batch_size is None or loader.drop_last or endless or size <= batch_size or size % batch_size != 1:
         return
@@ -136,7 +136,7 @@ def _evaluate_on_the_side(evaluator: Evaluator, outputs: list[list], batches: li
 def _tried(problem: str, work: Callable[[], T], remedy: str = 'see model, test_pipeline and test_evaluator') -> T:
     try:
         return work()
-    except (UserError, OSError, MemoryError):
+    except NO_FAULTS:
         raise
     except Exception as error:
         # Whatever a metric or a network of others raises on what it was not made for.

@@ -16,9 +16,9 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import OPTIMIZERS
 from torch import nn
 
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import atomic_path
-from sdp_plugin.settings.construction import faults_of
 
 
 class Runner(runner.Runner):

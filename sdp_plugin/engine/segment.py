@@ -18,7 +18,7 @@ from mmseg.registry import DATASETS, MODELS
 
 from sdp_plugin.checkpoints.reading import load_checkpoint
 from sdp_plugin.datasets.samples import id_of
-from sdp_plugin.settings.construction import faults_of
+from sdp_plugin.engine.construction import faults_of
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from sdp_plugin.catalogue.subsets import hash_ranks
 from sdp_plugin.datasets.samples import id_of
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.errors import UserError
 from sdp_plugin.models.batch_norm import reestimate_batch_norm
-from sdp_plugin.settings.construction import faults_of
 
 BATCH_SIZE = 64
 

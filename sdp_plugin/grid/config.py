@@ -18,7 +18,7 @@ from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.records import FINETUNING, PROBE
 from sdp_plugin.probes.classifiers import CLASSIFIERS
-from sdp_plugin.settings.loading import assigned, check_bases, files_of
+from sdp_plugin.settings.inheritance import assigned, check_bases, files_of
 from sdp_plugin.settings.schema import SETTINGS, StatisticsImages
 from sdp_plugin.shipped import config_path
 from sdp_plugin.statistics.published import PUBLISHED

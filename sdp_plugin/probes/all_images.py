@@ -17,8 +17,8 @@ from mmpretrain.registry import DATASETS
 from torch import Tensor
 
 from sdp_plugin.datasets.samples import id_of
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings.construction import faults_of
 
 BATCH = 64
 READERS = 4

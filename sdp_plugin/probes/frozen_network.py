@@ -18,11 +18,11 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from sdp_plugin.conversion.initialise import load_initialisation
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.engine.precision import autocast, autocast_type
 from sdp_plugin.engine.target_statistics import reestimate_on_target
 from sdp_plugin.errors import UserError
 from sdp_plugin.probes.all_images import DIGITS
-from sdp_plugin.settings.construction import faults_of
 
 
 class FrozenNetwork:

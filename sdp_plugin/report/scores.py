@@ -29,8 +29,9 @@ from sdp_plugin.statistics.roc import GRID
 ARRAYS = ('log_scores', 'predictions', 'labels')
 HELD_OUT_PREFIX = 'held_out_'
 HELD_OUT = (f'{HELD_OUT_PREFIX}log_scores', f'{HELD_OUT_PREFIX}labels')
-KINDS = {'log_scores': 'f', 'predictions': 'iu', 'labels': 'iu', HELD_OUT[0]: 'f', HELD_OUT[1]: 'iu'}
 """Scores of labelled images that were neither trained nor tested on, where a run has some, for the temperature."""
+KINDS = {'log_scores': 'f', 'predictions': 'iu', 'labels': 'iu', HELD_OUT[0]: 'f', HELD_OUT[1]: 'iu'}
+"""Of the values of each array, as NumPy's letters."""
 
 ECE, BRIER, SCALED = 'calibration/ece', 'calibration/brier', '-scaled'
 CALIBRATION = (ECE, BRIER, ECE + SCALED, BRIER + SCALED)

@@ -89,9 +89,9 @@ def check_option(cfg: Config, key: str, parent: object, last: str, value: object
 
 def _check_kind(key: str, there: object, value: object) -> None:
     kinds = {_kind(there), _kind(value)}
-    # A size may be one number or several, and None stands for a default.
     if kinds == {'a list'}:
         _check_members(key, there, value)
+    # A size may be one number or several, and None stands for a default.
     if len(kinds) == 1 or 'None' in kinds or kinds == {'a number', 'a list'}:
         return
     raise UserError(

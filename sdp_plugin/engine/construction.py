@@ -6,10 +6,14 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import build_from_cfg
 
 from sdp_plugin.errors import UserError
+
+NO_FAULTS = (UserError, OSError, MemoryError, torch.cuda.OutOfMemoryError)
+"""What is no fault of a config: it has an error of its own, or is tried again with less at once."""
 
 
 @contextmanager
@@ -24,11 +28,11 @@ def faults_of(cfg: Config, problem: str = 'The config cannot be built.') -> Iter
         problem (str): What failed, in one sentence.
 
     Raises:
-        UserError: For any exception but a UserError and what the operating system refuses, which pass.
+        UserError: For any exception but those of ``NO_FAULTS``, which pass.
     """
     try:
         yield
-    except (UserError, OSError, MemoryError):
+    except NO_FAULTS:
         raise
     except Exception as error:
         types = _under_construction(error)

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from power_cut import PowerCutError
 
 from sdp_plugin.apis import train as run
+from sdp_plugin.engine.construction import faults_of
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings.construction import faults_of
 
 ROOT = Path(__file__).parents[2]
 PCAM = 'finetune/resnet34_1xb32-100e_pcam.py'
@@ -91,6 +93,23 @@ def test_what_is_raised_after_the_first_step_stays_what_it_is(small_config):
     cfg = small_config(SCRIBBLES, max_iters=4)
     cfg.custom_hooks = [dict(type='sdp_plugin.PowerCutHook', after=2)]
     with pytest.raises(PowerCutError):
+        run.train(cfg)
+
+
+class OutOfMemoryHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
+
+def test_a_device_without_memory_is_no_fault_of_the_config(small_config):
+    """Trainings side by side start again, fewer at once; one by itself ends in an error of memory."""
+    runner = run.build_runner(small_config(PCAM, 'grid'))
+    runner.register_hook(OutOfMemoryHook())
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        run.run_training(runner)
+    cfg = small_config(PCAM, 'tool')
+    cfg.custom_hooks = [OutOfMemoryHook()]
+    with pytest.raises(MemoryError, match='CUDA out of memory'):
         run.train(cfg)
 
 
