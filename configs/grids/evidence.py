@@ -26,6 +26,11 @@ pretrainings = {
     'classes': dict(config=_classes),
     'masks': dict(config=_segmentor.format('masks'), options=_segmentation),
     'clicks': dict(config=_segmentor.format('clicks'), options=_segmentation),
+    # Does more pre-training help? The rate times the iterations is the paper's here too.
+    'scribbles, 20,000 iterations': dict(
+        config=_segmentor.format('scribbles'),
+        options={**_segmentation, **_strokes, 'max_iters': 20000, 'lr': 5e-4, 'test_interval': 5000},
+    ),
     # The ablations: one change each, planned before any run.
     **{
         f'scribbles, short{change}': dict(
@@ -50,6 +55,7 @@ _arms = {
 _probe = dict(kinds=['probe'])
 _anew = dict(batch_norm_images=512)  # Batch-norm statistics estimated anew on unlabelled images of the target.
 _suffix = ', batch norm of the target'
+_longer = 'Scribble segmentation, 20,000 iterations'
 initialisations = {
     'Random': dict(),
     **{arm: dict(pretraining=labels) for arm, labels in _arms.items()},
@@ -60,6 +66,13 @@ initialisations = {
         f'{arm} at {iteration:,}': dict(pretraining=_arms[arm], iteration=iteration, **_anew, **_probe)
         for arm in ('Classification', 'Scribble segmentation')
         for iteration in (2000, 4000, 6000)
+    },
+    f'{_longer}{_suffix}': dict(pretraining='scribbles, 20,000 iterations', **_anew, **_probe),
+    **{
+        f'{_longer} at {iteration:,}': dict(
+            pretraining='scribbles, 20,000 iterations', iteration=iteration, **_anew, **_probe
+        )
+        for iteration in (5000, 10000, 15000)
     },
     **{
         f'Scribble segmentation{name.removeprefix("scribbles")}': dict(pretraining=name, **_anew, **_probe)
@@ -97,4 +110,8 @@ comparisons = [
         dict(first=f'{arm}{_suffix}', second=f'{arm} at {iteration:,}')
         for arm, iteration in (('Classification', 2000), ('Scribble segmentation', 2000))
     ),
+    # Added when the means above were known, before the longer pre-training had begun.
+    dict(first=f'Scribble segmentation{_suffix}', second='Random'),
+    dict(first=f'{_longer}{_suffix}', second='Random'),
+    dict(first=f'{_longer}{_suffix}', second=f'Scribble segmentation{_suffix}'),
 ]
