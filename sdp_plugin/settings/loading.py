@@ -6,13 +6,14 @@ import copy
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
 from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.settings.inheritance import check_bases
 from sdp_plugin.settings.options import check_option
-from sdp_plugin.settings.schema import SETTINGS
+from sdp_plugin.settings.schema import SETTINGS, Place
 
 READ_BY_THE_RUNNER = (
     *('model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg'),
@@ -54,9 +55,24 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     for are_types in (True, False):
         _merge(cfg, {key: value for key, value in options.items() if key.endswith('.type') is are_types})
     # A place that is overridden by its own path keeps that value; a setting that is overridden goes to its places.
-    _carry(cfg, [name for name in SETTINGS if name in options])
+    overridden = [name for name in SETTINGS if name in options]
+    _carry(cfg, overridden)
+    _refuse_contradictions(cfg, overridden, options)
     _keep_no_workers_alive_where_there_are_none(cfg)
     return cfg
+
+
+def _refuse_contradictions(cfg: Config, settings: list[str], options: Mapping[str, object]) -> None:
+    by_path = {_by_position(cfg, key): key for key in options if key not in settings}
+    for name in settings:
+        for place in SETTINGS[name].places:
+            key = by_path.get(_by_position(cfg, place.path))
+            if key is not None and options[key] != _at(place, cfg[name]):
+                raise UserError(
+                    f'--cfg-options says two things of {key!r}.',
+                    found=f'{name}={options[name]}, which goes there too, and {key}={options[key]}',
+                    remedy='give one of them',
+                )
 
 
 def _merge(cfg: Config, options: Mapping[str, object]) -> None:
@@ -159,6 +175,16 @@ def _member(node: object, part: str) -> str:
     return str(types.index(part)) if part in types else part
 
 
+def _by_position(cfg: Config, path: str) -> str:
+    """A path with the members of lists by position."""
+    node: object = cfg
+    parts = []
+    for part in path.split('.'):
+        parts.append(_member(node, part))
+        node = _child(node, part)
+    return '.'.join(parts)
+
+
 def _carry(cfg: Config, names: list[str]) -> None:
     for name in names:
         places = SETTINGS[name].places
@@ -171,7 +197,11 @@ def _carry(cfg: Config, names: list[str]) -> None:
             )
         cfg[name] = SETTINGS[name].checked(name, cfg[name])
         for place, parent in found:
-            parent[place.path.rsplit('.', 1)[1]] = cfg[name] + place.offset if place.offset else cfg[name]
+            parent[place.path.rsplit('.', 1)[1]] = _at(place, cfg[name])
+
+
+def _at(place: Place, value: Any) -> Any:
+    return value + place.offset if place.offset else value
 
 
 def _parent_of(cfg: Config, path: str) -> dict | None:

@@ -116,8 +116,21 @@ def test_a_place_that_is_overridden_by_its_own_path_wins():
     assert cfg.randomness.seed == 0
 
 
-def test_the_setting_wins_over_its_place_where_both_are_overridden():
-    cfg = load_config(PCAM, {'train_dataloader.dataset.seed': 3, 'seed': 5})
+@pytest.mark.parametrize(
+    ('path', 'setting', 'place'),
+    [
+        (PCAM, {'seed': 5}, {'train_dataloader.dataset.seed': 3}),
+        (SCRIBBLES, {'line_width': 2}, {'train_dataloader.dataset.pipeline.LoadStrokes.line_width': 3}),
+        (SCRIBBLES, {'max_iters': 9}, {'param_scheduler.0.end': 9}),
+    ],
+)
+def test_a_setting_and_another_value_at_its_place_are_an_error(path, setting, place):
+    with pytest.raises(UserError, match=f'two things of {next(iter(place))!r}'):
+        load_config(path, {**setting, **place})
+
+
+def test_a_setting_and_the_same_value_at_its_place_are_none():
+    cfg = load_config(PCAM, {'train_dataloader.dataset.seed': 5, 'seed': 5})
     assert cfg.train_dataloader.dataset.seed == cfg.randomness.seed == 5
 
 
