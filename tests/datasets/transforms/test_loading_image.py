@@ -62,7 +62,7 @@ STRANGE = {
     '16 bits a pixel.png': (as_pixels(DEEP), 'more than 8 bits'),
     '16 bits a pixel.tif': (as_pixels(DEEP), 'more than 8 bits'),
     '16 bits a colour.png': (lambda path: cv2.imwrite(str(path), IMAGE.astype(np.uint16) * 257), 'more than 8 bits'),
-    'floats.tif': (as_pixels(DEEP.astype(np.float32)), 'more than 8 bits|cannot be decoded'),
+    'floats.tif': (as_pixels(DEEP.astype(np.float32)), 'more than 8 bits|floating-point numbers'),
     'half transparent.png': (as_pixels(with_alpha(128)), 'transparent'),
     'half transparent.tif': (as_pixels(with_alpha(128)), 'transparent'),
     'see-through colour.png': (as_pixels(IMAGE, transparency=tuple(IMAGE[0, 0].tolist())), 'transparent'),
