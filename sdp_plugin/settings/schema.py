@@ -246,7 +246,9 @@ SETTINGS: dict[str, Setting] = {
     'lr': Setting('learning rate', Positive, (Place('optim_wrapper.optimizer.lr'),)),
     'max_epochs': Setting('epochs', Count, (Place('train_cfg.max_epochs'),)),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.
-    'max_iters': Setting('iterations', Count, (Place('train_cfg.max_iters'), Place('param_scheduler.0.end', offset=1))),
+    'max_iters': Setting(
+        'iterations', Count, (Place('train_cfg.max_iters'), Place('param_scheduler.PolyLR.end', offset=1))
+    ),
 }
 
 
