@@ -50,9 +50,11 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     except (Exception, SystemExit) as error:
         # A config is a program, which can raise anything.
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
-    _refuse_what_settings_would_overwrite(cfg, path)
-    _carry(cfg, [name for name in SETTINGS if name in cfg])
     options = options or {}
+    _refuse_what_settings_would_overwrite(cfg, path)
+    # Before settings go to their places, after which these are no longer equal to what was made of them.
+    _refuse_what_is_used_already(cfg, options)
+    _carry(cfg, [name for name in SETTINGS if name in cfg])
     # Of which type something is decides what it takes.
     for are_types in (True, False):
         _merge(cfg, {key: value for key, value in options.items() if key.endswith('.type') is are_types})
@@ -149,12 +151,6 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
             looked_for=f'one of {", ".join(cfg.keys())}',
             remedy=f'did you mean {" or ".join(close)}?' if close else 'see the config for its values',
         )
-    if places := _copies_of(cfg, first):
-        raise UserError(
-            f'--cfg-options names {key!r}, but nothing reads {first!r} any more: the config has used it already.',
-            looked_for=f'a path of what is read, such as {shortened(places, 3)}',
-            remedy='override it there, or in a config of yours with this one as its _base_',
-        )
     node: object = cfg
     *parents, last = key.split('.')
     checked = []
@@ -168,9 +164,20 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
     return '.'.join([*checked, _member(node, last)])
 
 
+def _refuse_what_is_used_already(cfg: Config, options: Mapping[str, object]) -> None:
+    for key in options:
+        first = key.split('.')[0]
+        if places := _copies_of(cfg, first):
+            raise UserError(
+                f'--cfg-options names {key!r}, but nothing reads {first!r} any more: the config has used it already.',
+                looked_for=f'a path of what is read, such as {shortened(places, 3)}',
+                remedy='override it there, or in a config of yours with this one as its _base_',
+            )
+
+
 def _copies_of(cfg: Config, name: str) -> list[str]:
     """Where a list or dict at the top of a config, which nothing but the config itself reads, has been put to use."""
-    variable = cfg[name]
+    variable = cfg.get(name)
     if name in SETTINGS or name in READ_BY_THE_RUNNER or not variable or not isinstance(variable, (list, dict)):
         return []
     found: list[str] = []

@@ -15,6 +15,7 @@ from sdp_plugin.settings.loading import READ_BY_THE_RUNNER
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
+VIT = CONFIGS / 'finetune' / 'vit-small_1xb32-adamw-50e_pcam.py'
 NCT = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_nct-crc.py'
 CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
 OWN = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_tile-folder.py'
@@ -209,6 +210,7 @@ def test_a_setting_without_a_place_is_an_error(tmp_path):
         (SCRIBBLES, 'train_pipeline', 'train_dataloader.dataset.pipeline'),
         (SCRIBBLES, 'norm_cfg.type', 'model.backbone.norm_cfg'),
         (PCAM, 'vis_backends', 'visualizer.vis_backends'),
+        (VIT, 'test_pipeline', 'test_dataloader.dataset.pipeline'),  # where input_size has gone since
     ],
 )
 def test_a_variable_that_was_used_already_is_no_option(path, key, place):
