@@ -189,6 +189,7 @@ SETTINGS: dict[str, Setting] = {
         (
             *_in_pipeline('scale', 'Resize'),
             *_in_pipeline('crop_size', 'RandomCrop'),
+            Place('val_dataloader.dataset.pipeline.Resize.scale'),
             Place('test_dataloader.dataset.pipeline.Resize.scale'),
             Place('custom_hooks.ModelCardHook.input_size'),
         ),

@@ -130,6 +130,14 @@ def test_what_a_setting_of_the_base_would_overwrite_is_an_error(tmp_path, base, 
         load_config(tmp_path / ('leaf.py' if between else 'mine.py'))
 
 
+def test_a_validation_gets_what_the_test_gets(tmp_path):
+    leaf = tmp_path / 'mine.py'
+    leaf.write_text(f"_base_ = '{OWN}'\nval_dataloader = dict(dataset={{{{_base_.test_dataloader.dataset}}}})\n")
+    options = dict(input_size=64, data_root='/d', fold=1, num_folds=4, group_pattern='(S.)')
+    cfg = load_config(leaf, options)
+    assert cfg.val_dataloader.dataset == cfg.test_dataloader.dataset
+
+
 def test_what_a_setting_of_the_same_file_goes_to_is_none(tmp_path):
     (tmp_path / 'mine.py').write_text(f"_base_ = '{PCAM}'\nlr = 2e-3\noptim_wrapper = dict(optimizer=dict(lr=lr))\n")
     (tmp_path / 'leaf.py').write_text("_base_ = 'mine.py'\noptim_wrapper = dict(clip_grad=dict(max_norm=1.0))\n")
