@@ -231,7 +231,7 @@ SETTINGS: dict[str, Setting] = {
         (Place('train_cfg.precision'), Place('test_cfg.precision'), Place('optim_wrapper.precision')),
     ),
     'channels_last': Setting(
-        'memory order of the network', Flag, (Place('default_hooks.prepare_model.channels_last'),)
+        'memory order of the weights', Flag, (Place('default_hooks.prepare_model.channels_last'),)
     ),
     'compile_backbone': Setting('compile the backbone', Flag, (Place('default_hooks.prepare_model.compile_backbone'),)),
     'checkpoint_minutes': Setting(
