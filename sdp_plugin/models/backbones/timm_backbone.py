@@ -45,7 +45,6 @@ class TimmBackbone(BaseModule):
         frozen (bool): Whether the weights stay as they are; the model is then always in evaluation mode. Defaults to
             False.
         drop_path_rate (float): Stochastic depth in training. Defaults to 0.
-        init_cfg (dict | None): See :class:`mmengine.model.BaseModule`. Defaults to None.
 
     Raises:
         UserError: timm is not installed, has no such model, or does not take the arguments.
@@ -59,9 +58,8 @@ class TimmBackbone(BaseModule):
         layout: str = 'timm',
         frozen: bool = False,
         drop_path_rate: float = 0.0,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         for value, known, what in ((pooling, POOLINGS, 'pooling'), (layout, LAYOUTS, 'layout')):
             if value not in known:
                 raise UserError(f'Unknown {what}.', looked_for=', '.join(map(repr, known)), found=repr(value))

@@ -54,6 +54,12 @@ def ours(layout: str = 'plain', **settings) -> TimmBackbone:
     return backbone
 
 
+def test_weights_that_would_not_be_loaded_are_refused():
+    """As ``init_weights`` does nothing, MMEngine's way to name a file would leave the network as it was drawn."""
+    with pytest.raises(TypeError, match='init_cfg'):
+        ours(init_cfg=dict(type='Pretrained', checkpoint='/weights.pth'))
+
+
 def save(tensors: dict, path):
     save_checkpoint({'state_dict': {name: tensor.clone() for name, tensor in tensors.items()}}, path)
     return path
