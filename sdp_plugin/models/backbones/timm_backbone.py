@@ -102,7 +102,9 @@ class TimmBackbone(BaseModule):
         if self.pooling == 'model':
             return self.trunk.forward_head(tokens, pre_logits=True)
         parts = {'cls': lambda: tokens[:, 0], 'mean': lambda: tokens[:, self.trunk.num_prefix_tokens :].mean(dim=1)}
-        return torch.cat([parts[part]() for part in self.pooling.split('+')], dim=1)
+        # Where timm averages by default, its last norm comes after the pooling.
+        norm = getattr(self.trunk, 'fc_norm', nn.Identity())
+        return torch.cat([norm(parts[part]()) for part in self.pooling.split('+')], dim=1)
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """The depth of a parameter, by which MMPretrain's optimiser constructor lets learning rates decay.
