@@ -22,7 +22,7 @@ from sdp_plugin.engine.runner import Runner
 from sdp_plugin.engine.work_dir import only_training_in
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import naming, write_json_atomically
-from sdp_plugin.settings import SETTINGS
+from sdp_plugin.settings import settings_of
 
 RESULTS_FILE = 'results.json'
 CHECKPOINT_NAME = re.compile(r'(iter|epoch)_\d+\.pth')
@@ -182,7 +182,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 def _write_results(cfg: Config, metrics: dict[str, float]) -> None:
     results = dict(
         config=str(cfg.filename),
-        settings={name: cfg[name] for name in SETTINGS if name in cfg},
+        settings=settings_of(cfg),
         metrics=metrics,
         versions=dict(sdp_plugin=__version__, torch=str(torch.__version__)),
     )

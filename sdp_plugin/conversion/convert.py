@@ -42,11 +42,6 @@ class Conversion:
         return [record for record in self.records if record.action == action]
 
     @property
-    def fresh(self) -> list[str]:
-        """The target tensors that the conversion leaves to the model's own initialisation."""
-        return [name for record in self.named('fresh') for name in record.targets]
-
-    @property
     def carried(self) -> set[str]:
         """The target tensors made of source tensors."""
         return {name for record in self.records if record.sources for name in record.targets}

@@ -121,11 +121,6 @@ class ImageReader:
     def __len__(self) -> int:
         return self.layout.num_images
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, 3)."""
-        return self.layout.image_shape
-
     def read(self, indices: Indices) -> np.ndarray:
         """Read images at any positions; made for many calls.
 

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from sdp_plugin.errors import UserError, shortened
-from sdp_plugin.settings.inheritance import check_bases
+from sdp_plugin.settings.inheritance import check_bases, written_above
 from sdp_plugin.settings.options import check_option
 from sdp_plugin.settings.schema import SETTINGS, Place
 
@@ -36,7 +36,8 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
 
     Raises:
         UserError: If the file is missing or is no config, an override names a key that the config does not know or a
-            value of another kind, or a setting has a value that it cannot have or no place in this config.
+            value of another kind, a setting has a value that it cannot have or no place in this config, or a file
+            writes a value where a setting of its base goes.
     """
     path = Path(path)
     if not path.is_file():
@@ -49,8 +50,11 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     except (Exception, SystemExit) as error:
         # A config is a program, which can raise anything.
         raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
-    _carry(cfg, [name for name in SETTINGS if name in cfg])
     options = options or {}
+    _refuse_what_settings_would_overwrite(cfg, path)
+    # Before settings go to their places, after which these are no longer equal to what was made of them.
+    _refuse_what_is_used_already(cfg, options)
+    _carry(cfg, [name for name in SETTINGS if name in cfg])
     # Of which type something is decides what it takes.
     for are_types in (True, False):
         _merge(cfg, {key: value for key, value in options.items() if key.endswith('.type') is are_types})
@@ -60,6 +64,19 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     _refuse_contradictions(cfg, overridden, options)
     _keep_no_workers_alive_where_there_are_none(cfg)
     return cfg
+
+
+def _refuse_what_settings_would_overwrite(cfg: Config, path: Path) -> None:
+    for name in (name for name in SETTINGS if name in cfg):
+        value = SETTINGS[name].checked(name, cfg[name])
+        for place, parent, last in _places_in(cfg, name):
+            there, inherited = parent[last], _at(place, value)
+            if there != inherited and (file := written_above(path, name, place.path.split('.'))):
+                raise UserError(
+                    f'{file} writes a value where a setting of its base goes, which would overwrite it.',
+                    found=f'{there!r} at {place.path}, and {inherited!r} by {name} = {cfg[name]!r}',
+                    remedy=f'write {name} = ... at the top of {file.name} instead: it goes to all its places',
+                )
 
 
 def _refuse_contradictions(cfg: Config, settings: list[str], options: Mapping[str, object]) -> None:
@@ -111,7 +128,17 @@ def change_settings(cfg: Config, values: Mapping[str, object]) -> Config:
     for name, value in values.items():
         changed[name] = value
     _carry(changed, list(values))
+    _keep_no_workers_alive_where_there_are_none(changed)
     return changed
+
+
+def settings_of(cfg: Config) -> dict[str, Any]:
+    """The settings of a config by name, without those of which a place has got another value by its own path."""
+    return {
+        name: cfg[name]
+        for name in SETTINGS
+        if name in cfg and all(at[last] == _at(place, cfg[name]) for place, at, last in _places_in(cfg, name))
+    }
 
 
 def _checked_key(cfg: Config, key: str, value: object) -> str:
@@ -123,12 +150,6 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
             f'--cfg-options names {key!r}, but the config has no {first!r}.',
             looked_for=f'one of {", ".join(cfg.keys())}',
             remedy=f'did you mean {" or ".join(close)}?' if close else 'see the config for its values',
-        )
-    if places := _copies_of(cfg, first):
-        raise UserError(
-            f'--cfg-options names {key!r}, but nothing reads {first!r} any more: the config has used it already.',
-            looked_for=f'a path of what is read, such as {shortened(places, 3)}',
-            remedy='override it there, or in a config of yours with this one as its _base_',
         )
     node: object = cfg
     *parents, last = key.split('.')
@@ -143,9 +164,20 @@ def _checked_key(cfg: Config, key: str, value: object) -> str:
     return '.'.join([*checked, _member(node, last)])
 
 
+def _refuse_what_is_used_already(cfg: Config, options: Mapping[str, object]) -> None:
+    for key in options:
+        first = key.split('.')[0]
+        if places := _copies_of(cfg, first):
+            raise UserError(
+                f'--cfg-options names {key!r}, but nothing reads {first!r} any more: the config has used it already.',
+                looked_for=f'a path of what is read, such as {shortened(places, 3)}',
+                remedy='override it there, or in a config of yours with this one as its _base_',
+            )
+
+
 def _copies_of(cfg: Config, name: str) -> list[str]:
     """Where a list or dict at the top of a config, which nothing but the config itself reads, has been put to use."""
-    variable = cfg[name]
+    variable = cfg.get(name)
     if name in SETTINGS or name in READ_BY_THE_RUNNER or not variable or not isinstance(variable, (list, dict)):
         return []
     found: list[str] = []
@@ -187,17 +219,22 @@ def _by_position(cfg: Config, path: str) -> str:
 
 def _carry(cfg: Config, names: list[str]) -> None:
     for name in names:
-        places = SETTINGS[name].places
-        found = [(place, parent) for place in places if (parent := _parent_of(cfg, place.path)) is not None]
+        found = _places_in(cfg, name)
         if not found:
             raise UserError(
                 f'This config has no place for the setting {name!r}.',
-                looked_for=' or '.join(place.path for place in places),
+                looked_for=' or '.join(place.path for place in SETTINGS[name].places),
                 found=cfg.filename,
             )
         cfg[name] = SETTINGS[name].checked(name, cfg[name])
-        for place, parent in found:
-            parent[place.path.rsplit('.', 1)[1]] = _at(place, cfg[name])
+        for place, parent, last in found:
+            parent[last] = _at(place, cfg[name])
+
+
+def _places_in(cfg: Config, name: str) -> list[tuple[Place, dict, str]]:
+    """The places of a setting that a config has, each with the dictionary and the key that hold its value."""
+    found = [(place, _parent_of(cfg, place.path), place.path.rpartition('.')[2]) for place in SETTINGS[name].places]
+    return [(place, parent, last) for place, parent, last in found if parent is not None]
 
 
 def _at(place: Place, value: Any) -> Any:

@@ -189,6 +189,7 @@ SETTINGS: dict[str, Setting] = {
         (
             *_in_pipeline('scale', 'Resize'),
             *_in_pipeline('crop_size', 'RandomCrop'),
+            Place('val_dataloader.dataset.pipeline.Resize.scale'),
             Place('test_dataloader.dataset.pipeline.Resize.scale'),
             Place('custom_hooks.ModelCardHook.input_size'),
         ),
@@ -230,7 +231,7 @@ SETTINGS: dict[str, Setting] = {
         (Place('train_cfg.precision'), Place('test_cfg.precision'), Place('optim_wrapper.precision')),
     ),
     'channels_last': Setting(
-        'memory order of the network', Flag, (Place('default_hooks.prepare_model.channels_last'),)
+        'memory order of the weights', Flag, (Place('default_hooks.prepare_model.channels_last'),)
     ),
     'compile_backbone': Setting('compile the backbone', Flag, (Place('default_hooks.prepare_model.compile_backbone'),)),
     'checkpoint_minutes': Setting(
@@ -246,7 +247,9 @@ SETTINGS: dict[str, Setting] = {
     'lr': Setting('learning rate', Positive, (Place('optim_wrapper.optimizer.lr'),)),
     'max_epochs': Setting('epochs', Count, (Place('train_cfg.max_epochs'),)),
     # PolyLR reaches zero one step before `end`; the stated schedule reaches it after the last iteration.
-    'max_iters': Setting('iterations', Count, (Place('train_cfg.max_iters'), Place('param_scheduler.0.end', offset=1))),
+    'max_iters': Setting(
+        'iterations', Count, (Place('train_cfg.max_iters'), Place('param_scheduler.PolyLR.end', offset=1))
+    ),
 }
 
 

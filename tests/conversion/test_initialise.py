@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from mmpretrain.registry import MODELS
@@ -64,6 +66,20 @@ def test_a_verdict_that_nobody_knows_is_said_again(architecture, warnings, saved
     write(carry_over(saved(weights), verified=False, architecture=architecture), tmp_path / 'converted.pth')
     load_initialisation(classifier(stem_channels=64, base_channels=64), tmp_path / 'converted.pth')
     assert len([text for text in said if 'exact on condition' in text]) == warnings
+
+
+@pytest.mark.parametrize(
+    ('changed', 'warning'),
+    [({}, None), ({'std': [1.0, 1.0, 1.0]}, 'with std'), ({'to_rgb': False}, 'with channel_order rgb; .* bgr')],
+)
+def test_another_normalisation_is_said(changed, warning, converted, monkeypatch):
+    said = []
+    monkeypatch.setattr('sdp_plugin.conversion.initialise.print_log', lambda text, **_: said.append(text))
+    model = classifier()
+    preprocessor = {'type': 'mmpretrain.ClsDataPreprocessor', **PREPROCESSOR, 'to_rgb': True, **changed}
+    model.data_preprocessor = MODELS.build(preprocessor)
+    load_initialisation(model, converted)
+    assert [bool(re.search(warning, text)) for text in said] == ([True] if warning else [])
 
 
 MISFITS = {

@@ -71,7 +71,7 @@ def test_every_rule():
     assert torch.equal(state['both.w'], torch.cat([source['k.w'], source['v.w']]))
     assert not state['patch.bias'].any()
     assert torch.equal(state['index'], target['index'])
-    assert converted.fresh == ['new']
+    assert [record.targets for record in converted.named('fresh')] == [('new',)]
     assert {(record.action, *record.sources) for record in converted.named('drop')} == {('drop', 'gone')}
     assert converted.carried == {'stem.0.w', 'q.w', 'kv.w', 'q.b', 'kv.b', 'both.w', 'other'}
 
@@ -80,7 +80,7 @@ def test_the_way_back_undoes_it():
     source, target = sides()
     there = convert(source, RULES, target).state | {'new': torch.ones(1)}
     back = convert(there, reverse(RULES), source)
-    assert back.fresh == ['gone']
+    assert [record.targets for record in back.named('fresh')] == [('gone',)]
     for name in source.keys() - {'gone', 'index'}:
         assert torch.equal(back.state[name], source[name]), name
     assert reverse(reverse(RULES)) == RULES

@@ -67,7 +67,7 @@ def test_reads_what_h5py_reads(written, images, layout, store):
     path = written(layout)
     reader = open_images(path, store=store)
     assert len(reader) == NUM
-    assert reader.image_shape == SHAPE
+    assert reader.layout.image_shape == SHAPE
     for _ in range(NUM):  # first directly, then prepared
         np.testing.assert_array_equal(reader.read(INDICES), images[INDICES])
     np.testing.assert_array_equal(reader.read_once(INDICES), images[INDICES])

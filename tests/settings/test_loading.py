@@ -10,11 +10,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from sdp_plugin.errors import UserError
-from sdp_plugin.settings import SETTINGS, load_config
+from sdp_plugin.settings import SETTINGS, change_settings, load_config, settings_of
 from sdp_plugin.settings.loading import READ_BY_THE_RUNNER
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 PCAM = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_pcam.py'
+VIT = CONFIGS / 'finetune' / 'vit-small_1xb32-adamw-50e_pcam.py'
 NCT = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_nct-crc.py'
 CRC = CONFIGS / 'finetune' / 'resnet34_1xb32-200e_crc.py'
 OWN = CONFIGS / 'finetune' / 'resnet34_1xb32-100e_tile-folder.py'
@@ -106,6 +107,57 @@ def test_a_value_in_a_leaf_file_reaches_all_its_places(tmp_path, path, name, val
     assert {place: value_at(cfg, place) for place in places} == places
 
 
+# A leaf by what it inherits from, what it writes, and the setting that would overwrite that.
+OVERWRITTEN = {
+    'a value': (PCAM, 'train_dataloader = dict(batch_size=16)', 'batch_size'),
+    'a value of a literal': (PCAM, "optim_wrapper = {'optimizer': {'lr': 1e-3}}", 'lr'),
+    'a list by a variable': (
+        SCRIBBLES,
+        "p = [dict(type='sdp_plugin.LoadImage'), dict(type='sdp_plugin.LoadStrokes', line_width=5)]\n"
+        'train_dataloader = dict(dataset=dict(pipeline=p))',
+        'line_width',
+    ),
+    'one of two places': (SCRIBBLES, 'train_cfg = dict(max_iters=9)', 'max_iters'),
+}
+
+
+@pytest.mark.parametrize(('base', 'written', 'setting'), OVERWRITTEN.values(), ids=OVERWRITTEN)
+@pytest.mark.parametrize('between', [False, True])
+def test_what_a_setting_of_the_base_would_overwrite_is_an_error(tmp_path, base, written, setting, between):
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{base}'\n{written}\n")
+    (tmp_path / 'leaf.py').write_text("_base_ = 'mine.py'\nseed = 3\n")
+    with pytest.raises(UserError, match=rf'mine.py writes(.|\n)*write {setting} = ... at the top of mine.py'):
+        load_config(tmp_path / ('leaf.py' if between else 'mine.py'))
+
+
+def test_a_validation_gets_what_the_test_gets(tmp_path):
+    leaf = tmp_path / 'mine.py'
+    leaf.write_text(f"_base_ = '{OWN}'\nval_dataloader = dict(dataset={{{{_base_.test_dataloader.dataset}}}})\n")
+    options = dict(input_size=64, data_root='/d', fold=1, num_folds=4, group_pattern='(S.)')
+    cfg = load_config(leaf, options)
+    assert cfg.val_dataloader.dataset == cfg.test_dataloader.dataset
+
+
+def test_what_a_setting_of_the_same_file_goes_to_is_none(tmp_path):
+    (tmp_path / 'mine.py').write_text(f"_base_ = '{PCAM}'\nlr = 2e-3\noptim_wrapper = dict(optimizer=dict(lr=lr))\n")
+    (tmp_path / 'leaf.py').write_text("_base_ = 'mine.py'\noptim_wrapper = dict(clip_grad=dict(max_norm=1.0))\n")
+    assert load_config(tmp_path / 'leaf.py').optim_wrapper.optimizer.lr == 2e-3
+
+
+def test_a_warm_up_before_the_poly_decay_keeps_its_end(tmp_path):
+    (tmp_path / 'mine.py').write_text(
+        f"_base_ = '{SCRIBBLES}'\nparam_scheduler = [dict(type='LinearLR', end=5, by_epoch=False), "
+        "dict(type='PolyLR', end={{_base_.max_iters}}, by_epoch=False)]\nmax_iters = 90\n"
+    )
+    assert [each.end for each in load_config(tmp_path / 'mine.py').param_scheduler] == [5, 91]
+
+
+def test_a_setting_that_an_override_by_path_has_made_untrue_is_not_said():
+    told = settings_of(load_config(PCAM, {'train_dataloader.dataset.seed': 3, 'train_dataloader.batch_size': 16}))
+    assert not {'seed', 'batch_size'} & set(told)
+    assert told['lr'] == 1e-4
+
+
 def test_every_setting_is_tried_above():
     assert set(SETTINGS) == {name for _, name, _, _ in CASES}
 
@@ -166,6 +218,7 @@ def test_a_setting_without_a_place_is_an_error(tmp_path):
         (SCRIBBLES, 'train_pipeline', 'train_dataloader.dataset.pipeline'),
         (SCRIBBLES, 'norm_cfg.type', 'model.backbone.norm_cfg'),
         (PCAM, 'vis_backends', 'visualizer.vis_backends'),
+        (VIT, 'test_pipeline', 'test_dataloader.dataset.pipeline'),  # where input_size has gone since
     ],
 )
 def test_a_variable_that_was_used_already_is_no_option(path, key, place):
@@ -222,6 +275,7 @@ def test_values_of_one_config_do_not_leak_into_the_next():
 @pytest.mark.parametrize(('workers', 'persistent'), [(0, False), (2, True)])
 def test_no_workers_are_kept_alive_where_there_are_none(workers, persistent):
     cfg = load_config(CRC, {'num_workers': workers})
+    assert change_settings(load_config(CRC), {'num_workers': workers}).to_dict() == cfg.to_dict()
     for part in ('train', 'test'):
         assert cfg[f'{part}_dataloader'].num_workers == workers
         assert cfg[f'{part}_dataloader'].persistent_workers is persistent

@@ -24,9 +24,10 @@ class PrepareModelHook(Hook):
     tensors in one kernel where its class has one, see :func:`sdp_plugin.engine.optimisers.fuse`.
 
     Args:
-        channels_last (bool): Keep weights and feature maps in channels-last order, which the convolutions of tensor
-            cores and of oneDNN want. On CPUs weight gradients are then products where that is faster, see
-            :mod:`sdp_plugin.engine.weight_gradients`. Defaults to True.
+        channels_last (bool): Keep weights in channels-last order, which the convolutions of tensor cores and of oneDNN
+            want. Batches of bytes come in it, and feature maps follow them, whatever that of the weights. On CPUs
+            weight gradients are then products where that is faster, see :mod:`sdp_plugin.engine.weight_gradients`.
+            Defaults to True.
         compile_backbone (bool): Let ``torch.compile`` fuse the backbone, which takes a minute or more at the first
             iteration and needs a C++ compiler. Defaults to False.
 

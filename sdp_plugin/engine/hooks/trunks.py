@@ -27,7 +27,8 @@ class KeepTrunksHook(Hook):
         iterations (Sequence[int]): Numbers of iterations done, from 1.
     """
 
-    priority = 'VERY_LOW'
+    # Before a checkpoint of the same iteration: what a resumed training does not repeat is then written.
+    priority = 'LOW'
 
     def __init__(self, iterations: Sequence[int] = ()) -> None:
         self.iterations = frozenset(iterations)

@@ -48,7 +48,7 @@ def leave_to_reference(what: str, obstacles: Sequence[str]) -> None:
     """Say in the log why MMEngine's own loop does what follows; a warning unless it was asked for."""
     asked_for = list(obstacles) == ['in_memory=False']
     print_log(
-        f"MMEngine's own loop does the {what}: {'; '.join(obstacles)}.",
+        f"MMEngine's own loop does the {what}: {'; '.join(obstacles)}. It computes in the precision of the weights.",
         logger='current',
         level=logging.INFO if asked_for else logging.WARNING,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from mmengine.dataset import BaseDataset, DefaultSampler
 from mmengine.dist import get_world_size
-from mmengine.registry import DATASETS
+from mmpretrain.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from sdp_plugin.engine.in_memory.augmentation import AugmentationSettings, settings_from_pipeline
@@ -68,6 +68,8 @@ class ImageSource:
             obstacles.append('the data loader has num_batch_per_epoch')
         elif any(not isinstance(record.get('gt_label'), int) for record in records_of(loader.dataset)):
             obstacles.append('an image has not one class')
+        elif not all('img_path' in record or 'h5_path' in record for record in records_of(loader.dataset)):
+            obstacles.append('an image is in no file')
         return obstacles
 
     def read(self, dataset: BaseDataset, device: torch.device, obstacles: list[str]) -> ImagesInMemory | None:

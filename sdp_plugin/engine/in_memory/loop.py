@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -66,7 +66,8 @@ class InMemoryTrainLoop(EpochBasedTrainLoop):
         max_epochs (int): Epochs to train.
         in_memory (bool): False is the reference loop. Defaults to True.
         precision (str): ``'auto'``, ``'float32'`` or ``'bfloat16'``, see
-            :func:`sdp_plugin.engine.precision.autocast_type`. Defaults to ``'auto'``.
+            :func:`sdp_plugin.engine.precision.autocast_type`; the reference loop computes in the precision of the
+            weights. Defaults to ``'auto'``.
         compile (bool): Compile the backbone with ``torch.compile``; costs a minute at the start. Defaults to False.
         cuda_graphs (bool): Record the step as a CUDA graph, where there is CUDA. Defaults to True.
         channels_last (bool): Compute with the channels of a pixel beside each other, which is faster on GPUs and CPUs
@@ -277,7 +278,9 @@ class InMemoryTestLoop(TestLoop):
         dtype = autocast_type(self.precision, model, device)
         normalise = InputNormalisation(model)
         scores = []
-        for index, positions in enumerate(self._positions(device)):
+        # Whatever the sampler's order is: scores go with the records and labels of the data set.
+        at_once = self.batch_size or TEST_BATCH_SIZE.get(device.type, self.dataloader.batch_size)
+        for index, positions in enumerate(torch.arange(len(images)).split(at_once)):
             self.runner.call_hook('before_test_iter', batch_idx=index, data_batch=None)
             with autocast(dtype, device):
                 scores.append(class_scores(model, normalise(images.batch(positions))))
@@ -291,10 +294,6 @@ class InMemoryTestLoop(TestLoop):
         self.runner.call_hook('after_test_epoch', metrics=metrics)
         self.runner.call_hook('after_test')
         return metrics
-
-    def _positions(self, device: torch.device) -> Sequence[Tensor]:
-        order = torch.tensor(list(self.dataloader.sampler))
-        return order.split(self.batch_size or TEST_BATCH_SIZE.get(device.type, self.dataloader.batch_size))
 
     def _samples(self, scores: Tensor) -> list[dict]:
         predicted = scores.argmax(dim=1, keepdim=True)

@@ -45,7 +45,6 @@ class TimmBackbone(BaseModule):
         frozen (bool): Whether the weights stay as they are; the model is then always in evaluation mode. Defaults to
             False.
         drop_path_rate (float): Stochastic depth in training. Defaults to 0.
-        init_cfg (dict | None): See :class:`mmengine.model.BaseModule`. Defaults to None.
 
     Raises:
         UserError: timm is not installed, has no such model, or does not take the arguments.
@@ -59,9 +58,8 @@ class TimmBackbone(BaseModule):
         layout: str = 'timm',
         frozen: bool = False,
         drop_path_rate: float = 0.0,
-        init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__()
         for value, known, what in ((pooling, POOLINGS, 'pooling'), (layout, LAYOUTS, 'layout')):
             if value not in known:
                 raise UserError(f'Unknown {what}.', looked_for=', '.join(map(repr, known)), found=repr(value))
@@ -104,7 +102,9 @@ class TimmBackbone(BaseModule):
         if self.pooling == 'model':
             return self.trunk.forward_head(tokens, pre_logits=True)
         parts = {'cls': lambda: tokens[:, 0], 'mean': lambda: tokens[:, self.trunk.num_prefix_tokens :].mean(dim=1)}
-        return torch.cat([parts[part]() for part in self.pooling.split('+')], dim=1)
+        # Where timm averages by default, its last norm comes after the pooling.
+        norm = getattr(self.trunk, 'fc_norm', nn.Identity())
+        return torch.cat([norm(parts[part]()) for part in self.pooling.split('+')], dim=1)
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
         """The depth of a parameter, by which MMPretrain's optimiser constructor lets learning rates decay.

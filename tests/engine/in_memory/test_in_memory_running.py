@@ -77,12 +77,23 @@ def test_the_test_gives_the_predictions_of_the_reference(small_config, tmp_path,
         runner = Runner.from_cfg(cfg)
         metrics[name] = runner.test()
         scores[name] = runner.test_evaluator.metrics[-1].scores
-        message = "MMEngine's own loop does the testing: in_memory=False"
+        message = "MMEngine's own loop does the testing: in_memory=False. It computes in the precision of the weights."
         assert (message in log_of(tmp_path / name)) is not flag
     assert metrics['fast'] == pytest.approx(metrics['reference'], abs=1e-9)
     assert scores['fast'].keys() == scores['reference'].keys()
     for key, wanted in scores['reference'].items():
         torch.testing.assert_close(torch.tensor(scores['fast'][key]), torch.tensor(wanted), atol=2e-3, rtol=0)
+
+
+def test_the_order_of_the_test_is_not_that_of_the_labels(small_config):
+    """Scores go with the labels of their images whatever the sampler draws."""
+    loops = []
+    for shuffle in (False, True):
+        cfg = small_config(PCAM, f'shuffle-{shuffle}', input_size=32, **{'test_dataloader.sampler.shuffle': shuffle})
+        runner = Runner.from_cfg(cfg)
+        runner.test()
+        loops.append(runner.test_loop)
+    torch.testing.assert_close(loops[1].log_scores, loops[0].log_scores)
 
 
 def test_results_curves_and_logs_are_there(small_config, tmp_path):
