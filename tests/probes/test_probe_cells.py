@@ -97,6 +97,16 @@ def test_features_are_shared_by_all_that_leaves_them_as_they_are(write_grid):
     assert features_of(**{'datasets.CRC.options.input_size': 64}) != same
 
 
+def test_batch_norm_statistics_are_of_the_division_that_the_images_come_from(write_grid):
+    def features_of(**changes):
+        plan = plan_grid(write_grid(initialisations={'Random': dict(batch_norm_images=8)}), changes)
+        return {cell.id for cell in plan.cells if cell.kind == FEATURES}
+
+    others = [{'datasets.CRC.folds': 4}, {'datasets.CRC.options.group_by': 'source_image'}]
+    assert len({frozenset(features_of(**changes)) for changes in [{}, *others]}) == 3
+    assert features_of(**{'datasets.CRC.probes.repeats': 5}) == features_of()
+
+
 def test_draws_are_those_of_the_fine_tunings(write_grid, tmp_path):
     work_dir, plan = tmp_path / 'work', plan_grid(write_grid())
     store.write_plan(work_dir, plan)
