@@ -135,9 +135,11 @@ def _about_the_published(record: GridRecord, entries: Iterable[Entry]) -> list[s
 
 def _overrides(record: GridRecord) -> str:
     grid = record.plan.grid
-    changed = {**grid.get('pretrain_options', {}), **grid.get('finetune_options', {})}
-    for part in (*grid.get('datasets', {}).values(), *grid.get('pretrainings', {}).values()):
-        changed |= part.get('options', {})
+    members = [member for name in ('datasets', 'pretrainings') for member in grid.get(name, {}).values()]
+    # Published results stand beside this variant alone, which has options as any other.
+    parts = [grid, *members, grid.get('variants', {}).get('', {})]
+    kinds = ('options', 'pretrain_options', 'finetune_options')
+    changed = {key: value for part in parts for kind in kinds for key, value in part.get(kind, {}).items()}
     return ', '.join(f'{key}={value}' for key, value in changed.items() if key.rsplit('.', 1)[-1] not in PLACES)
 
 

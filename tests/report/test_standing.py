@@ -72,8 +72,10 @@ def test_mixed_versions_are_noticed(record):
     assert any('2.1.2' in notice for notice in build_report(record).notices)
 
 
-def test_changed_settings_are_noticed_beside_the_paper(record):
-    plan = replace(record.plan, grid={**record.plan.grid, 'finetune_options': {'max_epochs': 2, 'data_root': 'x'}})
+@pytest.mark.parametrize('of_variant', [False, True])
+def test_changed_settings_are_noticed_beside_the_paper(record, of_variant):
+    changed = {'finetune_options': {'max_epochs': 2, 'data_root': 'x'}}
+    plan = replace(record.plan, grid={**record.plan.grid, **({'variants': {'': changed}} if of_variant else changed)})
     notices = build_report(replace(record, plan=plan)).notices
     assert any('max_epochs=2' in notice and 'data_root' not in notice for notice in notices)
 
