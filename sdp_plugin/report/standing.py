@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS
 from sdp_plugin.grid.records import PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
@@ -77,6 +78,7 @@ def notices_of(
         *_about_the_metric(record, metric),
         *_about_the_published(record, entries),
         *_about_pretrainings(record),
+        *_about_what_was_seen(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
         *_about_versions(record),
@@ -161,6 +163,19 @@ def _about_pretrainings(record: GridRecord) -> list[str]:
     return [
         'Each initialisation that is pre-trained comes from one pre-training. Intervals and tests say what other '
         'draws, seeds and folds would give, not what another pre-training would.'
+    ]
+
+
+def _about_what_was_seen(record: GridRecord) -> list[str]:
+    grid = record.plan.grid
+    cards = {name: FOUNDATION_MODELS.get(part.get('card')) for name, part in grid.get('initialisations', {}).items()}
+    return [
+        f'{name} may have seen slides of {dataset} in its own pre-training, on {card.trained_on}: its results there '
+        'may be too good.'
+        for name, card in cards.items()
+        if card
+        for dataset in card.overlaps
+        if dataset in grid.get('datasets', {})
     ]
 
 

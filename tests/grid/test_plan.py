@@ -92,7 +92,7 @@ def test_initialisations_are_paired(name):
     pairs = defaultdict(list)
     for cell in plan.cells:
         if cell.kind == FINETUNING:
-            pairs[cell.pair].append(cell)
+            pairs[cell.variant, cell.dataset, cell.examples_per_class, cell.repeat, cell.fold, cell.seed].append(cell)
     for cells in pairs.values():
         variant = plan.grid['variants'][cells[0].variant]
         assert [cell.initialisation for cell in cells] == list(

@@ -80,6 +80,14 @@ def test_changed_settings_are_noticed_beside_the_paper(record, of_variant):
     assert any('max_epochs=2' in notice and 'data_root' not in notice for notice in notices)
 
 
+@pytest.mark.parametrize(('card', 'is_said'), [('phikon-v2', True), ('uni', False)])
+def test_a_foundation_model_that_may_have_seen_the_test_data_is_named(record, card, is_said):
+    grid = record.plan.grid
+    models = {**grid['initialisations'], 'Theirs': dict(card=card)}
+    notices = build_report(replace(record, plan=replace(record.plan, grid=grid | dict(initialisations=models)))).notices
+    assert any('Theirs may have seen slides of PCam' in notice for notice in notices) == is_said
+
+
 def test_durations_are_sums(record):
     assert durations_of(record)['pretraining'] == {'start_up': 27.0, 'train': 16200.0, 'test': 240.0}
 
