@@ -313,6 +313,11 @@ MISTAKES = {
     'a name that leads elsewhere': ("name = 'toy'", "name = '../toy'", 'name'),
     'no variant': ("name = 'toy'", "name = 'toy'\nvariants = {}", 'variants'),
     'three methods': ("margin={'Alpha': 1.0}", "methods=['a', 'b', 'c']", 'methods'),
+    'a method that is none': (
+        "margin={'Alpha': 1.0}",
+        "methods=['fine-tuning', 'kNN']",
+        "did you mean 'k-NN'",
+    ),
     'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "did you mean 'finetuning'"),
     'a name of the folder above': ("name = 'toy'", "name = '..'", 'name'),
     'a name with a line feed': ("name = 'toy'", r"name = 'a\nb'", 'name'),
