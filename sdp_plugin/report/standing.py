@@ -11,6 +11,7 @@ from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
 from sdp_plugin.report.runs import RunTable
 from sdp_plugin.report.table_entries import is_number
+from sdp_plugin.statistics.claims import HIGHER, LOWER
 
 FEW_RUNS = 5
 PLACES = ('data_root', 'scribbles', 'num_workers')
@@ -81,6 +82,7 @@ def notices_of(
         *_about_what_was_seen(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
+        *_about_test_images(comparisons),
         *_about_versions(record),
     ]
 
@@ -154,6 +156,17 @@ def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
     return [
         f'Runs of {names} that the plan pairs are not comparable ({count} of them): see the paired comparisons.'
         for names, count in other.items()
+    ]
+
+
+def _about_test_images(comparisons: Iterable[ComparisonBlock]) -> list[str]:
+    shown = [row for block in comparisons for row in block.rows if row.images and row.claim.verdict in (HIGHER, LOWER)]
+    odd = sum(0 in row.images for row in shown)
+    if not odd:
+        return []
+    return [
+        f'{odd} of the {len(shown)} differences that are shown on a common test set are shown for that test set only: '
+        'over other test images as well, their intervals include 0. Tests are over the runs.'
     ]
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from sdp_plugin.grid.store import read_grid
 from sdp_plugin.report.build import build_report
-from sdp_plugin.report.standing import durations_of, standing_of, versions_of
+from sdp_plugin.report.standing import durations_of, notices_of, standing_of, versions_of
+from sdp_plugin.statistics import Interval
 
 
 @pytest.fixture(scope='module')
@@ -86,6 +87,15 @@ def test_a_foundation_model_that_may_have_seen_the_test_data_is_named(record, ca
     models = {**grid['initialisations'], 'Theirs': dict(card=card)}
     notices = build_report(replace(record, plan=replace(record.plan, grid=grid | dict(initialisations=models)))).notices
     assert any('Theirs may have seen slides of PCam' in notice for notice in notices) == is_said
+
+
+@pytest.mark.parametrize(('low', 'is_said'), [(-1.0, True), (1.0, False)])
+def test_differences_that_other_test_images_need_not_show_are_noticed(record, report, low, is_said):
+    block, interval = report.comparisons[0], Interval(low, 9.0, 0.95, 'runs by images')
+    rows = [replace(row, images=interval, claim=replace(row.claim, verdict='higher')) for row in block.rows[:2]]
+    rows.append(replace(rows[0], images=Interval(2.0, 9.0, 0.95, 'runs by images')))
+    notices = notices_of(record, report.metric, report.entries, [replace(block, rows=tuple(rows))])
+    assert any('2 of the 3 differences' in notice for notice in notices) == is_said
 
 
 def test_durations_are_sums(record):
