@@ -332,6 +332,10 @@ class _Planner:
             if fingerprint == data_checks.ABSENT:
                 self.absent[str(dataset.get('data_root'))] = None
         is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
+        # What a training loads before it begins counts by its content, as initialisations do.
+        start = Path(cfg.get('load_from') or '')
+        if start.is_file():
+            data.append(file_digest(start))
         return training_digest(
             cfg.to_dict(), work=self.grid['work'], data=data if is_known else None, versions=self.versions
         )

@@ -87,6 +87,17 @@ def test_batch_norm_statistics_of_the_target_make_other_features(write_grid, sma
     assert np.abs(np.load(first) - np.load(second)).max() > 1e-3
 
 
+def test_the_content_of_what_a_training_loads_counts(write_grid, tmp_path):
+    weights = tmp_path / 'weights.pth'
+    found = []
+    for content in (b'', b'one', b'two', b'one'):
+        weights.write_bytes(content)
+        plan = plan_grid(write_grid(finetune_options=dict(load_from=str(weights))))
+        found.append([cell.id for cell in plan.cells if cell.kind == FINETUNING])
+    assert found[1] == found[3]
+    assert len({tuple(ids) for ids in found}) == 3
+
+
 def test_features_are_shared_by_all_that_leaves_them_as_they_are(write_grid):
     def features_of(**changes):
         return {cell.id for cell in plan_grid(write_grid(), changes).cells if cell.kind == FEATURES}
