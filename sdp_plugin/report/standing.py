@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS
-from sdp_plugin.grid.records import PRETRAINING
+from sdp_plugin.grid.records import FEATURES, PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
 from sdp_plugin.report.runs import RunTable
@@ -80,6 +80,7 @@ def notices_of(
         *_about_the_published(record, entries),
         *_about_pretrainings(record),
         *_about_what_was_seen(record),
+        *_about_statistics_of_the_target(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
         *_about_test_images(comparisons),
@@ -189,6 +190,16 @@ def _about_what_was_seen(record: GridRecord) -> list[str]:
         if card
         for dataset in card.overlaps
         if dataset in grid.get('datasets', {})
+    ]
+
+
+def _about_statistics_of_the_target(record: GridRecord) -> list[str]:
+    of_folds = [cell for cell in record.plan.cells if cell.kind == FEATURES and 'fold' in cell.options]
+    datasets = dict.fromkeys(cell.dataset for cell in of_folds if cell.options.get('batch_norm_images'))
+    return [
+        f'{dataset}: the images of which probes have their batch-norm statistics are of the training part of the first '
+        'fold, for all folds. Some of them are, without their labels, test images of the others.'
+        for dataset in datasets
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sdp_plugin.grid.records import Cell
 from sdp_plugin.grid.store import read_grid
 from sdp_plugin.report.build import build_report
 from sdp_plugin.report.standing import durations_of, notices_of, standing_of, versions_of
@@ -87,6 +88,14 @@ def test_a_foundation_model_that_may_have_seen_the_test_data_is_named(record, ca
     models = {**grid['initialisations'], 'Theirs': dict(card=card)}
     notices = build_report(replace(record, plan=replace(record.plan, grid=grid | dict(initialisations=models)))).notices
     assert any('Theirs may have seen slides of PCam' in notice for notice in notices) == is_said
+
+
+@pytest.mark.parametrize('options', [{}, {'fold': 0}, {'batch_norm_images': 8}, {'fold': 0, 'batch_norm_images': 8}])
+def test_statistics_of_images_that_other_folds_test_are_noticed(record, options):
+    cell = Cell('f' * 12, 'features', 'features of CRC', 'crc.py', options, dataset='CRC')
+    plan = replace(record.plan, cells=[*record.plan.cells, cell])
+    notices = notices_of(replace(record, plan=plan), 'accuracy/top1', (), ())
+    assert any('test images of the others' in notice for notice in notices) == (len(options) == 2)
 
 
 @pytest.mark.parametrize(('low', 'is_said'), [(-1.0, True), (1.0, False)])
