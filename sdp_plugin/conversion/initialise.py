@@ -99,13 +99,13 @@ def _warn_of_other_normalisation(model: nn.Module, source: dict) -> None:
     mean = getattr(preprocessor, 'mean', None)
     if mean is None or not source['mean']:
         return
-    own = {name: getattr(preprocessor, name).flatten().tolist() for name in ('mean', 'std')}
+    own = {
+        'mean': mean.flatten().tolist(),
+        'std': preprocessor.std.flatten().tolist(),
+    }
     differing = [
         name for name, values in own.items() if not torch.allclose(torch.tensor(values), torch.tensor(source[name]))
     ]
-    if hasattr(preprocessor, 'to_rgb'):
-        own['channel_order'] = 'rgb' if preprocessor.to_rgb else 'bgr'
-        differing += ['channel_order'] if own['channel_order'] != source['channel_order'] else []
     if differing:
         print_log(
             f'The initialisation was trained with {", ".join(f"{name} {source[name]}" for name in differing)}; '

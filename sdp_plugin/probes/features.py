@@ -92,6 +92,7 @@ def compute_features(
 class _Noted(Record):
     images: str
     weights: str
+    precision: str
     done: NonNegativeInt
 
 
@@ -107,18 +108,19 @@ class _Growing:
     def __init__(self, folder: Path, images: Images, network: FrozenNetwork) -> None:
         self.path, self.images_path, self.done_path = folder / FEATURES, folder / IMAGES, folder / DONE
         self.images = images
-        self.identity = {'images': images.digest, 'weights': network.digest}
+        # An automatic precision is the machine's, and another may go on.
+        self.identity = {'images': images.digest, 'weights': network.digest, 'precision': str(network.precision)}
         self.array: np.memmap | None = None
         self.done = self._found()
 
     def _found(self) -> int:
-        """How many images an earlier pass has done: of the same images and weights, and all that is in the file."""
+        """How many images an earlier pass has done: of the same images and weights, and just as precisely."""
         try:
             noted = as_record(_Noted, read_json_file(self.done_path), self.done_path)
             array = np.lib.format.open_memmap(self.path, mode='r+')
         except (OSError, ValueError):
             return 0
-        is_same = (noted.images, noted.weights) == (self.identity['images'], self.identity['weights'])
+        is_same = self.identity.items() <= vars(noted).items()
         if not is_same or array.ndim != 2 or array.dtype != np.float32 or len(array) != len(self.images):
             return 0
         self.array = array
