@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 
 from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
-from sdp_plugin.grid.records import FINETUNING, PROBE
+from sdp_plugin.grid.records import FINE_TUNING, FINETUNING, PROBE
 from sdp_plugin.probes.classifiers import CLASSIFIERS
 from sdp_plugin.settings.inheritance import assigned, check_bases, files_of
 from sdp_plugin.settings.schema import SETTINGS, StatisticsImages
@@ -28,6 +28,9 @@ LARGEST = 100_000
 """How many trainings and draws of probes a grid may plan; the largest of ours has some 18,000."""
 PROBED_DRAWS = 100
 """How often probes are repeated where a grid does not say it and there are no folds."""
+
+METHODS = (FINE_TUNING, *CLASSIFIERS)
+"""What makes a classifier of a network."""
 
 # Settings of a fine-tuning that the grid gives each cell.
 GIVEN = {
@@ -111,7 +114,7 @@ class Comparison(_Part):
     first: str
     second: str
     margin: Margin | dict[str, Margin] | None = None
-    methods: Annotated[list[str], Field(min_length=2, max_length=2)] | None = None
+    methods: Annotated[list[Literal[tuple(METHODS)]], Field(min_length=2, max_length=2)] | None = None
 
 
 class Grid(_Part):

@@ -20,6 +20,7 @@ from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.config import check_known, check_metric, load_grid
 from sdp_plugin.grid.identity import (
+    DIVISION,
     DRAW,
     cell_id,
     digest,
@@ -252,7 +253,11 @@ class _Planner:
     def _features(self, variant_name: str, dataset_name: str, name: str, start: _Start) -> Cell:
         """The features of all images of a data set, which all sizes, draws and classifiers share."""
         drawn = self._drawn(variant_name, dataset_name, None, _draws(self.grid['datasets'][dataset_name])[0])
-        identity = digest([FEATURES, FEATURES_VERSION, self._digest(Config(features_part(drawn.config))), start.digest])
+        parts = [FEATURES, FEATURES_VERSION, self._digest(Config(features_part(drawn.config))), start.digest]
+        if drawn.config.get('batch_norm_images') or start.options.get('batch_norm_images'):
+            # Images of the first fold's training part, which another division of the same tiles does not share.
+            parts += _division(drawn.config.train_dataloader.dataset)
+        identity = digest(parts)
         if identity not in self.features:
             title = _in_variant(variant_name, f'features of {dataset_name}')
             self.features[identity] = Cell(
@@ -275,7 +280,10 @@ class _Planner:
         Draws that cannot be drawn are left out, as of fine-tunings those cells cannot be run.
         """
         # Whether examples suffice depends on the fold, not on the seed.
-        by_fold = {draw.fold: self._drawn(variant_name, dataset_name, examples_per_class, draw) for draw in draws[::-1]}
+        by_fold = {draw.fold: draw for draw in reversed(draws)}
+        by_fold = {
+            fold: self._drawn(variant_name, dataset_name, examples_per_class, draw) for fold, draw in by_fold.items()
+        }
         drawable = [draw for draw in draws if not by_fold[draw.fold].values['obstacle']]
         first = by_fold[drawable[0].fold if drawable else draws[0].fold]
         division = loaders_without(first.config, ('pipeline', *DRAW))
@@ -324,6 +332,10 @@ class _Planner:
             if fingerprint == data_checks.ABSENT:
                 self.absent[str(dataset.get('data_root'))] = None
         is_known = not {data_checks.ABSENT, data_checks.UNKNOWN} & set(data)
+        # What a training loads before it begins counts by its content, as initialisations do.
+        start = Path(cfg.get('load_from') or '')
+        if start.is_file():
+            data.append(file_digest(start))
         return training_digest(
             cfg.to_dict(), work=self.grid['work'], data=data if is_known else None, versions=self.versions
         )
@@ -425,6 +437,14 @@ def _datasets_of(cfg: Config) -> list[Mapping[str, Any]]:
     """What a config trains and tests on."""
     loaders = [cfg.get(f'{name}_dataloader') for name in ('train', 'test')]
     return [loader['dataset'] for loader in loaders if loader and 'dataset' in loader]
+
+
+def _division(dataset: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """How a data set is divided, where that is not as its class does it by itself."""
+    collection = data_checks.collection_of(dataset)
+    usual, absent = type(collection)(), object()
+    values = [(name, getattr(collection, name, absent)) for name in DIVISION]
+    return [(name, value) for name, value in values if value != getattr(usual, name, absent)]
 
 
 def images_seen(cfg: Config) -> int | None:

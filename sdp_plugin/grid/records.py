@@ -76,11 +76,6 @@ class Cell:
     obstacle: str | None = None
     method: str = ''
 
-    @property
-    def pair(self) -> tuple:
-        """What cells that are compared have in common: all but the initialisation and the method."""
-        return self.variant, self.dataset, self.examples_per_class, self.repeat, self.fold, self.seed
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
         return {**asdict(self), 'options': dict(self.options), 'draws': list(map(list, self.draws))}

@@ -146,7 +146,7 @@ def rewrite(data_set: DataSet, root: Path, layout: str, board: Board) -> None:
         )
     for part in data_set.parts:
         name = f'{FOLDER}/camelyonpatch_level_2_split_{part.name}.h5'
-        if not part.name.endswith('_x') or _stored(root / name).startswith(_WORDS[layout]):
+        if not part.name.endswith('_x') or _stored(root / name) == _WORDS[layout]:
             continue
         path = data_set.manifest_path(root, part)
         manifest = Manifest.read(path)

@@ -71,8 +71,8 @@ def _block(
         unpaired = list(pairing.unpaired)
         unpaired += [(pair[0].place, f'no {metric} in a result') for pair in pairing.pairs if pair not in pairs]
         parts.append((variant, column, comparison, pairs, unpaired))
-    words = claims([comparison for _, _, comparison, _, _ in parts])
     images = _intervals_over_images([pairs for *_, pairs, _ in parts], metric)
+    words = claims([comparison for _, _, comparison, _, _ in parts], images)
     rows = [
         ComparisonRow(variant, column, comparison, claim, _differences(pairs, metric), interval, tuple(unpaired))
         for (variant, column, comparison, pairs, unpaired), claim, interval in zip(parts, words, images, strict=True)

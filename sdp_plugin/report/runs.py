@@ -137,16 +137,17 @@ class RunTable:
     def fold_ratio(self, runs: Sequence[Run]) -> float | None:
         """The ratio of a fold's test part to its training part, None for runs that are no folds.
 
-        From the sizes of the test parts where all folds are done, otherwise as if the folds were equal.
+        From the sizes of the test parts where all folds are done, otherwise as if the folds were equal: probes have no
+        runs of a fold that cannot be drawn, which is a part of the others' training parts all the same.
         """
         folds = {run.fold for run in runs}
         if None in folds:
             return None
-        sizes = {run.fold: run.subset.get('test_size') for run in runs if run.is_done}
-        if len(folds) > 1 and set(sizes) == folds and all(sizes.values()):
-            return ratio_of_folds(list(sizes.values()))
         dataset = runs[0].position.column.dataset
         planned = self.grid.get('datasets', {}).get(dataset, {}).get('folds') or len(folds)
+        sizes = {run.fold: run.subset.get('test_size') for run in runs if run.is_done}
+        if len(sizes) == planned > 1 and all(sizes.values()):
+            return ratio_of_folds(list(sizes.values()))
         return ratio_of_equal_folds(planned) if planned > 1 else None
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from sdp_plugin.grid.records import PRETRAINING
+from sdp_plugin.catalogue.foundation_models import FOUNDATION_MODELS
+from sdp_plugin.grid.records import FEATURES, PRETRAINING
 from sdp_plugin.grid.store import GridRecord
 from sdp_plugin.report.model import ComparisonBlock, Entry, Standing, Trouble
 from sdp_plugin.report.runs import RunTable
 from sdp_plugin.report.table_entries import is_number
+from sdp_plugin.statistics.claims import HIGHER, LOWER
 
 FEW_RUNS = 5
 PLACES = ('data_root', 'scribbles', 'num_workers')
@@ -77,8 +79,11 @@ def notices_of(
         *_about_the_metric(record, metric),
         *_about_the_published(record, entries),
         *_about_pretrainings(record),
+        *_about_what_was_seen(record),
+        *_about_statistics_of_the_target(record),
         *_about_few_runs(entries),
         *_about_pairs(comparisons),
+        *_about_test_images(comparisons),
         *_about_versions(record),
     ]
 
@@ -135,9 +140,11 @@ def _about_the_published(record: GridRecord, entries: Iterable[Entry]) -> list[s
 
 def _overrides(record: GridRecord) -> str:
     grid = record.plan.grid
-    changed = {**grid.get('pretrain_options', {}), **grid.get('finetune_options', {})}
-    for part in (*grid.get('datasets', {}).values(), *grid.get('pretrainings', {}).values()):
-        changed |= part.get('options', {})
+    members = [member for name in ('datasets', 'pretrainings') for member in grid.get(name, {}).values()]
+    # Published results stand beside this variant alone, which has options as any other.
+    parts = [grid, *members, grid.get('variants', {}).get('', {})]
+    kinds = ('options', 'pretrain_options', 'finetune_options')
+    changed = {key: value for part in parts for kind in kinds for key, value in part.get(kind, {}).items()}
     return ', '.join(f'{key}={value}' for key, value in changed.items() if key.rsplit('.', 1)[-1] not in PLACES)
 
 
@@ -153,12 +160,46 @@ def _about_pairs(comparisons: Iterable[ComparisonBlock]) -> list[str]:
     ]
 
 
+def _about_test_images(comparisons: Iterable[ComparisonBlock]) -> list[str]:
+    shown = [row for block in comparisons for row in block.rows if row.images and row.claim.verdict in (HIGHER, LOWER)]
+    odd = sum(0 in row.images for row in shown)
+    if not odd:
+        return []
+    return [
+        f'{odd} of the {len(shown)} differences that are shown on a common test set are shown for that test set only: '
+        'over other test images as well, their intervals include 0. Tests are over the runs.'
+    ]
+
+
 def _about_pretrainings(record: GridRecord) -> list[str]:
     if all(cell.kind != PRETRAINING for cell in record.plan.cells):
         return []
     return [
         'Each initialisation that is pre-trained comes from one pre-training. Intervals and tests say what other '
         'draws, seeds and folds would give, not what another pre-training would.'
+    ]
+
+
+def _about_what_was_seen(record: GridRecord) -> list[str]:
+    grid = record.plan.grid
+    cards = {name: FOUNDATION_MODELS.get(part.get('card')) for name, part in grid.get('initialisations', {}).items()}
+    return [
+        f'{name} may have seen slides of {dataset} in its own pre-training, on {card.trained_on}: its results there '
+        'may be too good.'
+        for name, card in cards.items()
+        if card
+        for dataset in card.overlaps
+        if dataset in grid.get('datasets', {})
+    ]
+
+
+def _about_statistics_of_the_target(record: GridRecord) -> list[str]:
+    of_folds = [cell for cell in record.plan.cells if cell.kind == FEATURES and 'fold' in cell.options]
+    datasets = dict.fromkeys(cell.dataset for cell in of_folds if cell.options.get('batch_norm_images'))
+    return [
+        f'{dataset}: the images of which probes have their batch-norm statistics are of the training part of the first '
+        'fold, for all folds. Some of them are, without their labels, test images of the others.'
+        for dataset in datasets
     ]
 
 

@@ -48,9 +48,8 @@ class SlideClasses:
 
     @property
     def outlines_file(self) -> str:
-        """Where the target is outlined: its name, as far as a file of a folder may be called that."""
-        stem = re.sub(r'[^\w -]', '_', self.target_name)[:60]
-        return f'{stem}_.geojson' if stem in TAKEN_STEMS else f'{stem}.geojson'
+        """Where the target is outlined."""
+        return outlines_file_of(self.target_name)
 
 
 def slide_classes(names: Sequence[str], target: str | None = None, threshold: float = 0.5) -> SlideClasses:
@@ -73,6 +72,12 @@ def slide_classes(names: Sequence[str], target: str | None = None, threshold: fl
     colours = of_card or tuple(tuple(colour) for colour in voc_palette()[1 : len(names) + 1].tolist())
     tumour = next((name for name in names if name.lower().startswith('tum')), names[-1])
     return SlideClasses(names, colours, names.index(target or tumour), threshold)
+
+
+def outlines_file_of(name: str) -> str:
+    """Where a class is outlined: its name, as far as a file of a folder may be called that."""
+    stem = re.sub(r'[^\w -]', '_', name)[:60]
+    return f'{stem}_.geojson' if stem in TAKEN_STEMS else f'{stem}.geojson'
 
 
 def qupath_name(name: str) -> str:

@@ -100,12 +100,19 @@ def _detections(predictions: Predictions) -> Iterator[dict]:
 
 def _annotations(predictions: Predictions, polygons: Iterable) -> Iterator[dict]:
     shapely = shapely_library()
-    target = predictions.classes.target
+    classes = predictions.classes
     mm2 = predictions.mpp[0] * predictions.mpp[1] / 1e6
     for number, polygon in enumerate(polygons):
         geometry = json.loads(shapely.to_geojson(polygon))
         measurements = {'Area mm^2': round(polygon.area * mm2, 6)}
-        yield _feature(predictions, f'area {number}', 'annotation', geometry, target, measurements)
+        yield _feature(
+            predictions,
+            f'{classes.target_name} from {classes.threshold:g}, area {number}',
+            'annotation',
+            geometry,
+            classes.target,
+            measurements,
+        )
 
 
 def _feature(

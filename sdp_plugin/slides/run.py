@@ -14,7 +14,7 @@ from sdp_plugin.bars import Board, over
 from sdp_plugin.errors import UserError
 from sdp_plugin.files import CsvWriter, atomic_path, write_json_atomically
 from sdp_plugin.records import read_json_file
-from sdp_plugin.slides.classes import SlideClasses
+from sdp_plugin.slides.classes import SlideClasses, outlines_file_of
 from sdp_plugin.slides.contact_sheet import write_contact_sheet
 from sdp_plugin.slides.geojson import write_detections, write_outlines
 from sdp_plugin.slides.heatmap import overlay, write_overlay, write_pyramid
@@ -219,6 +219,9 @@ def _claim(folder: Path, settings: dict, overwrite: bool) -> None:
             remedy='name another --out, or replace them with --overwrite',
         )
     (folder / LOGITS_FILE).unlink(missing_ok=True)
+    # Of other classes than the one that is outlined now, nothing would take the place of what was outlined before.
+    for name in (there or {}).get('classes') or ():
+        (folder / outlines_file_of(str(name))).unlink(missing_ok=True)
     write_json_atomically(path, settings)
 
 

@@ -30,13 +30,16 @@ class Claim:
     equivalence_p: float | None
 
 
-def claims(comparisons: Sequence[PairedComparison]) -> list[Claim]:
+def claims(comparisons: Sequence[PairedComparison], over_images: Sequence[Interval | None] = ()) -> list[Claim]:
     """The claims of a family of comparisons, for example of two methods over all cells of a table.
 
-    Differences and equivalences are two families, each adjusted by Holm's method over the comparisons.
+    Differences and equivalences are two families, each adjusted by Holm's method over the comparisons. Tests are over
+    the runs: of runs with one test set they hold for it, and the text says what is known of others.
 
     Args:
         comparisons (Sequence[PairedComparison]): The whole family.
+        over_images (Sequence[Interval | None]): Of each mean difference, the interval over runs *and* test images, None
+            where there is none. Defaults to none of any.
 
     Returns:
         list[Claim]: In the same order.
@@ -44,10 +47,13 @@ def claims(comparisons: Sequence[PairedComparison]) -> list[Claim]:
     tests = [comparison.test for comparison in comparisons]
     p_values = holm([test and test.p for test in tests])
     equivalence_p_values = holm([test and test.equivalence_p for test in tests])
-    return [_claim(*parts) for parts in zip(comparisons, p_values, equivalence_p_values, strict=True)]
+    over_images = over_images or [None] * len(tests)
+    return [_claim(*parts) for parts in zip(comparisons, p_values, equivalence_p_values, over_images, strict=True)]
 
 
-def _claim(comparison: PairedComparison, p: float | None, equivalence_p: float | None) -> Claim:
+def _claim(
+    comparison: PairedComparison, p: float | None, equivalence_p: float | None, over_images: Interval | None
+) -> Claim:
     if comparison.test is None:
         return Claim(UNTESTED, _capitalised(f'nothing may be claimed: {comparison.note}.'), None, None)
     error_rate = 1 - comparison.level
@@ -59,6 +65,8 @@ def _claim(comparison: PairedComparison, p: float | None, equivalence_p: float |
     elif equivalent:
         verdict = EQUIVALENT
     sentences = [_difference(comparison, verdict, p), _equivalence(comparison, verdict, equivalent, equivalence_p)]
+    if over_images and (differs or equivalent):
+        sentences.append(_of_other_images(over_images, differs, comparison.margin if equivalent else None))
     return Claim(verdict, ' '.join(f'{_capitalised(text)}.' for text in sentences if text), p, equivalence_p)
 
 
@@ -89,6 +97,15 @@ def _equivalence(comparison: PairedComparison, verdict: str, equivalent: bool, p
     if equivalent:
         return f'yet equivalent within ±{comparison.margin:g} points ({shown})'
     return ''
+
+
+def _of_other_images(interval: Interval, differs: bool, margin: float | None) -> str:
+    against = ['includes 0'] if differs and 0 in interval else []
+    if margin is not None and not -margin <= interval.low <= interval.high <= margin:
+        against.append(f'reaches beyond ±{margin:g} points')
+    return f'over other test images as well, {_range(interval)}' + (
+        f', which {" and ".join(against)}' if against else ''
+    )
 
 
 def _within(interval: Interval, difference: float) -> str:

@@ -92,7 +92,7 @@ def test_initialisations_are_paired(name):
     pairs = defaultdict(list)
     for cell in plan.cells:
         if cell.kind == FINETUNING:
-            pairs[cell.pair].append(cell)
+            pairs[cell.variant, cell.dataset, cell.examples_per_class, cell.repeat, cell.fold, cell.seed].append(cell)
     for cells in pairs.values():
         variant = plan.grid['variants'][cells[0].variant]
         assert [cell.initialisation for cell in cells] == list(
@@ -313,6 +313,11 @@ MISTAKES = {
     'a name that leads elsewhere': ("name = 'toy'", "name = '../toy'", 'name'),
     'no variant': ("name = 'toy'", "name = 'toy'\nvariants = {}", 'variants'),
     'three methods': ("margin={'Alpha': 1.0}", "methods=['a', 'b', 'c']", 'methods'),
+    'a method that is none': (
+        "margin={'Alpha': 1.0}",
+        "methods=['fine-tuning', 'kNN']",
+        "did you mean 'k-NN'",
+    ),
     'a kind that is none': ("'Random': dict()", "'Random': dict(kinds=['tuning'])", "did you mean 'finetuning'"),
     'a name of the folder above': ("name = 'toy'", "name = '..'", 'name'),
     'a name with a line feed': ("name = 'toy'", r"name = 'a\nb'", 'name'),

@@ -170,7 +170,7 @@ def pcam_files() -> dict[str, bytes]:
         name = {'val': 'valid'}.get(split, split)
         # At even places tumour; PCam's files are chunked in one way or another.
         labels = (np.arange(len(array)) % 2 == 0).astype(np.uint8).reshape(-1, 1, 1, 1)
-        files[f'{name}_x'] = hdf5_of('x', array, chunks=(8, 96, 96, 3))
+        files[f'{name}_x'] = hdf5_of('x', array, chunks=(10, 96, 96, 3))
         files[f'{name}_y'] = hdf5_of('y', labels)
     return {
         f'camelyonpatch_level_2_split_{part}.h5.gz': gzip.compress(content, 1, mtime=0)

@@ -344,7 +344,7 @@ def test_pcam_duplicates_are_listed_within_and_across_splits(place):
     assert '1 of train in test' in lines[1]
     assert '1 of val in test' in lines[1]
     assert '1 with another label' in lines[1]
-    assert f'train: {PCAM_SIZES["train"]} patches, 32 of them tumour, in chunks of 8' in place.said
+    assert f'train: {PCAM_SIZES["train"]} patches, 32 of them tumour, in chunks of 10' in place.said
 
 
 def test_a_flipped_byte_anywhere_is_found_and_mended(place, wanted):

@@ -85,12 +85,14 @@ def test_a_killed_pass_goes_on_where_it_was(small_config, tmp_path, monkeypatch)
     np.testing.assert_allclose(np.load(resumed.path), np.load(undisturbed.path), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize('changed', ['weights', 'images', 'file'])
+@pytest.mark.parametrize('changed', ['weights', 'images', 'precision', 'file'])
 def test_a_pass_of_something_else_is_begun_anew(small_config, tmp_path, changed):
-    cfg, folder = small_config(PCAM), tmp_path / 'features'
+    cfg, folder = small_config(PCAM, precision='float32'), tmp_path / 'features'
     compute_features(cfg, None, folder, quiet)
     if changed == 'weights':
         cfg.randomness.seed = 1
+    elif changed == 'precision':
+        cfg.test_cfg.precision = 'bfloat16'
     elif changed == 'images':
         cfg.test_dataloader.dataset.indices = 2
     else:

@@ -87,6 +87,17 @@ def test_batch_norm_statistics_of_the_target_make_other_features(write_grid, sma
     assert np.abs(np.load(first) - np.load(second)).max() > 1e-3
 
 
+def test_the_content_of_what_a_training_loads_counts(write_grid, tmp_path):
+    weights = tmp_path / 'weights.pth'
+    found = []
+    for content in (b'', b'one', b'two', b'one'):
+        weights.write_bytes(content)
+        plan = plan_grid(write_grid(finetune_options=dict(load_from=str(weights))))
+        found.append([cell.id for cell in plan.cells if cell.kind == FINETUNING])
+    assert found[1] == found[3]
+    assert len({tuple(ids) for ids in found}) == 3
+
+
 def test_features_are_shared_by_all_that_leaves_them_as_they_are(write_grid):
     def features_of(**changes):
         return {cell.id for cell in plan_grid(write_grid(), changes).cells if cell.kind == FEATURES}
@@ -95,6 +106,16 @@ def test_features_are_shared_by_all_that_leaves_them_as_they_are(write_grid):
     assert features_of(**{'datasets.CRC.options.max_epochs': 7, 'datasets.CRC.probes.repeats': 5}) == same
     assert features_of(**{'datasets.CRC.folds': 4}) == same
     assert features_of(**{'datasets.CRC.options.input_size': 64}) != same
+
+
+def test_batch_norm_statistics_are_of_the_division_that_the_images_come_from(write_grid):
+    def features_of(**changes):
+        plan = plan_grid(write_grid(initialisations={'Random': dict(batch_norm_images=8)}), changes)
+        return {cell.id for cell in plan.cells if cell.kind == FEATURES}
+
+    others = [{'datasets.CRC.folds': 4}, {'datasets.CRC.options.group_by': 'source_image'}]
+    assert len({frozenset(features_of(**changes)) for changes in [{}, *others]}) == 3
+    assert features_of(**{'datasets.CRC.probes.repeats': 5}) == features_of()
 
 
 def test_draws_are_those_of_the_fine_tunings(write_grid, tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.store import load_scores, read_grid
 from sdp_plugin.report.build import build_report
-from sdp_plugin.report.comparisons import margin_of
+from sdp_plugin.report.comparisons import comparisons_of, margin_of
 from sdp_plugin.report.model import Column
+from sdp_plugin.report.reading import read_runs
 from sdp_plugin.statistics import compare_paired, holm, runs_by_images_interval
 
 ACCURACY = 'accuracy/top1'
@@ -54,6 +55,21 @@ def test_differences_have_an_interval_over_runs_and_images(record, report):
     wanted = runs_by_images_interval(difference)
     assert (interval.low, interval.high) == pytest.approx((wanted.low, wanted.high), abs=1e-4)
     assert row_of(report, Column('CRC', 12)).images is None
+
+
+def test_claims_say_what_is_known_of_other_test_images(record):
+    table = read_runs(record)
+    runs = [
+        replace(run, metrics={**run.metrics, ACCURACY: 5.0 + run.seed})
+        if run.position.initialisation == SECOND and run.is_done
+        else run
+        for run in table.runs
+    ]
+    rows = comparisons_of(replace(table, runs=runs), ACCURACY, table.columns)[0].rows
+    assert {row.claim.verdict for row in rows} == {'higher'}
+    for row in rows:
+        said = 'Over other test images as well, 95 % interval'
+        assert (said in row.claim.text) == (row.images is not None) == (row.column.dataset == 'PCam')
 
 
 def test_margins_hold_for_the_metric_they_were_set_for(record):

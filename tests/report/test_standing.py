@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from sdp_plugin.grid.records import Cell
 from sdp_plugin.grid.store import read_grid
 from sdp_plugin.report.build import build_report
-from sdp_plugin.report.standing import durations_of, standing_of, versions_of
+from sdp_plugin.report.standing import durations_of, notices_of, standing_of, versions_of
+from sdp_plugin.statistics import Interval
 
 
 @pytest.fixture(scope='module')
@@ -72,10 +74,37 @@ def test_mixed_versions_are_noticed(record):
     assert any('2.1.2' in notice for notice in build_report(record).notices)
 
 
-def test_changed_settings_are_noticed_beside_the_paper(record):
-    plan = replace(record.plan, grid={**record.plan.grid, 'finetune_options': {'max_epochs': 2, 'data_root': 'x'}})
+@pytest.mark.parametrize('of_variant', [False, True])
+def test_changed_settings_are_noticed_beside_the_paper(record, of_variant):
+    changed = {'finetune_options': {'max_epochs': 2, 'data_root': 'x'}}
+    plan = replace(record.plan, grid={**record.plan.grid, **({'variants': {'': changed}} if of_variant else changed)})
     notices = build_report(replace(record, plan=plan)).notices
     assert any('max_epochs=2' in notice and 'data_root' not in notice for notice in notices)
+
+
+@pytest.mark.parametrize(('card', 'is_said'), [('phikon-v2', True), ('uni', False)])
+def test_a_foundation_model_that_may_have_seen_the_test_data_is_named(record, card, is_said):
+    grid = record.plan.grid
+    models = {**grid['initialisations'], 'Theirs': dict(card=card)}
+    notices = build_report(replace(record, plan=replace(record.plan, grid=grid | dict(initialisations=models)))).notices
+    assert any('Theirs may have seen slides of PCam' in notice for notice in notices) == is_said
+
+
+@pytest.mark.parametrize('options', [{}, {'fold': 0}, {'batch_norm_images': 8}, {'fold': 0, 'batch_norm_images': 8}])
+def test_statistics_of_images_that_other_folds_test_are_noticed(record, options):
+    cell = Cell('f' * 12, 'features', 'features of CRC', 'crc.py', options, dataset='CRC')
+    plan = replace(record.plan, cells=[*record.plan.cells, cell])
+    notices = notices_of(replace(record, plan=plan), 'accuracy/top1', (), ())
+    assert any('test images of the others' in notice for notice in notices) == (len(options) == 2)
+
+
+@pytest.mark.parametrize(('low', 'is_said'), [(-1.0, True), (1.0, False)])
+def test_differences_that_other_test_images_need_not_show_are_noticed(record, report, low, is_said):
+    block, interval = report.comparisons[0], Interval(low, 9.0, 0.95, 'runs by images')
+    rows = [replace(row, images=interval, claim=replace(row.claim, verdict='higher')) for row in block.rows[:2]]
+    rows.append(replace(rows[0], images=Interval(2.0, 9.0, 0.95, 'runs by images')))
+    notices = notices_of(record, report.metric, report.entries, [replace(block, rows=tuple(rows))])
+    assert any('2 of the 3 differences' in notice for notice in notices) == is_said
 
 
 def test_durations_are_sums(record):

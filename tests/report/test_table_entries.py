@@ -59,6 +59,12 @@ def test_uneven_folds_give_their_own_ratio(record):
     assert ratio == pytest.approx(mean([10 / 90, 20 / 80, 30 / 70, 40 / 60]))
 
 
+def test_a_fold_without_runs_is_a_part_of_the_training_parts_all_the_same(record):
+    table = read_runs(record)
+    crc = [run for run in table.runs if run.position.column == Column('CRC', 25)]
+    assert table.fold_ratio([run for run in crc if run.fold != 2]) == pytest.approx(1 / 3)
+
+
 def test_without_scores_the_interval_is_over_the_runs(record):
     table = read_runs(record)
     table = RunTable([replace(run, scores=None) for run in table.runs], table.grid)

@@ -301,12 +301,16 @@ def test_a_finished_slide_is_not_classified_again_and_other_settings_are_refused
     count = sum(calls)
     assert f'{count} of {count} tiles are there already' in run(shown=2, target='red')[0]
     assert sum(calls) == count
-    assert (tmp_path / 'out' / 'noisy' / 'red.geojson').is_file()
+    outlines = [tmp_path / 'out' / 'noisy' / f'{name}.geojson' for name in ('blue', 'red')]
+    ids = [{feature['id'] for feature in features_of(path)} for path in outlines]
+    assert all(ids)
+    assert not ids[0] & ids[1]
     with pytest.raises(UserError, match='another step, tiles') as error:
         run(stride=12)
     assert '--overwrite' in str(error.value)
     run(stride=12, overwrite=True)
     assert sum(calls) > 2 * count
+    assert [path.is_file() for path in outlines] == [True, False]
 
 
 def test_a_bad_slide_is_one_line_and_the_others_are_finished(noisy_slide, tmp_path):

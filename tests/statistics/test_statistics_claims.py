@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sdp_plugin.statistics.claims import EQUIVALENT, HIGHER, INCONCLUSIVE, LOWER, UNTESTED, claims
+from sdp_plugin.statistics.intervals import Interval
 from sdp_plugin.statistics.paired import compare_paired
 
 # Mean 0, sample standard deviation 1.
@@ -44,6 +46,30 @@ def test_different_and_yet_equivalent_in_words():
     assert found.verdict == HIGHER
     assert 'Higher by 0.40 points' in found.text
     assert 'Yet equivalent within ±1 points' in found.text
+
+
+@pytest.mark.parametrize(
+    ('mean', 'sd', 'margin', 'ends', 'said'),
+    [
+        (3.0, 1.0, None, (0.5, 5.5), 'Over other test images as well, 95 % interval +0.50 to +5.50.'),
+        (
+            3.0,
+            1.0,
+            None,
+            (-0.5, 6.5),
+            'Over other test images as well, 95 % interval -0.50 to +6.50, which includes 0.',
+        ),
+        (0.1, 1.0, 1.0, (-0.8, 1.0), 'Over other test images as well, 95 % interval -0.80 to +1.00.'),
+        (0.1, 1.0, 1.0, (-0.8, 1.1), '+1.10, which reaches beyond ±1 points.'),
+        (0.4, 0.2, 1.0, (-0.4, 1.2), '+1.20, which includes 0 and reaches beyond ±1 points.'),
+        (0.1, 5.0, 1.0, (-9.0, 9.0), ''),
+    ],
+)
+def test_what_is_claimed_of_a_test_set_says_what_is_known_of_others(mean, sd, margin, ends, said):
+    found = claims([comparison(mean, sd, margin)], [Interval(*ends, 0.95, 'runs by images')])[0]
+    assert found.text.endswith(said)
+    assert ('other test images' in found.text) == bool(said)
+    assert replace(found, text='') == replace(claim(mean, sd, margin), text='')
 
 
 def test_inconclusive_in_words():

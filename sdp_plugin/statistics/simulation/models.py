@@ -52,12 +52,13 @@ def cross_validated_accuracies(
 ) -> np.ndarray:
     """A real cross-validation of a small learner: nearest class mean among Gaussian classes, new data for each row.
 
-    As in the protocol, the labelled examples are drawn anew from the training part of each fold.
+    As in a grid, all repeats have the same folds, and the labelled examples are drawn anew from the training part of
+    each.
 
     Args:
         generator (np.random.Generator): Draws everything.
         data_sets (int): D, repetitions.
-        repeats (int): Cross-validations of one data set, in new folds.
+        repeats (int): Cross-validations of one data set, with other examples labelled.
         examples_per_class (int): Labelled examples drawn for each fold; at most the training part's.
         folds (int): Equal in size and in classes. Defaults to 10.
         classes (int): Defaults to 8.
@@ -72,8 +73,8 @@ def cross_validated_accuracies(
     data[:, np.arange(classes), :, np.arange(classes)] += distance
     size = per_class // folds
     values = []
+    order = generator.random((data_sets, classes, per_class)).argsort(axis=2)
     for _ in range(repeats):
-        order = generator.random((data_sets, classes, per_class)).argsort(axis=2)
         for fold in range(folds):
             test = order[:, :, fold * size : (fold + 1) * size]
             train = np.delete(order, np.s_[fold * size : (fold + 1) * size], axis=2)
