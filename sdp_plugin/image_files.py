@@ -164,6 +164,6 @@ def _undecodable(path: str | os.PathLike) -> UserError:
         'An image cannot be decoded.',
         looked_for='a complete image file',
         found=path,
-        remedy='it is truncated, no image, or of a kind that OpenCV does not read as colours of 8 bits, such as a TIFF of '
-        'floating-point numbers: fetch it again, or convert it to PNG',
+        remedy='it is truncated, no image, or of a kind that OpenCV does not read as colours of 8 bits, such as a TIFF '
+        'of floating-point numbers: fetch it again, or convert it to PNG',
     )
