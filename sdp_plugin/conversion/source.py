@@ -21,6 +21,7 @@ from sdp_plugin.conversion.rules import Drop
 from sdp_plugin.conversion.trunks import Trunk, trunk_from_config, trunk_of_model
 from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import sha256_of
+from sdp_plugin.settings import carry_settings
 
 TRUNK_PREFIX = 'backbone.'
 
@@ -173,13 +174,17 @@ def inner_trunk(source: Source) -> Source:
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """Read a config file.
+    """Read a config file, ours or one of another project.
 
     Raises:
         UserError: If it is missing or cannot be read.
     """
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
+        carry_settings(cfg)
+        return cfg
+    except UserError:
+        raise
     except Exception as error:
         # A config is Python: reading one can raise anything.
         raise UserError(

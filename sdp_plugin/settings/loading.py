@@ -132,6 +132,18 @@ def change_settings(cfg: Config, values: Mapping[str, object]) -> Config:
     return changed
 
 
+def carry_settings(cfg: Config) -> None:
+    """Carry the settings of a config, which may be none of ours, to those places that it has.
+
+    Args:
+        cfg (Config): As a file gives it; changed in place.
+
+    Raises:
+        UserError: If a setting has a value that it cannot have.
+    """
+    _carry(cfg, [name for name in SETTINGS if name in cfg and _places_in(cfg, name)])
+
+
 def settings_of(cfg: Config) -> dict[str, Any]:
     """The settings of a config by name, without those of which a place has got another value by its own path."""
     return {
