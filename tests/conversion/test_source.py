@@ -1,4 +1,4 @@
-"""Configs that a conversion is told of: settings go to their places, and those of other projects are read as they are."""
+"""Configs that a conversion is told of: ours with settings at their places, those of others as they are."""
 
 from __future__ import annotations
 
