@@ -31,6 +31,7 @@ from sdp_plugin.grid.store import GridRecord, read_grid
 from sdp_plugin.records import read_json_file, read_text
 from sdp_plugin.report.build import build_report
 from sdp_plugin.report.model import Report, Summary
+from sdp_plugin.statistics.intervals import Interval
 from sdp_plugin.visualization.drawing import save_figure
 
 NUMBERS, PAGE, PICTURE = 'evidence.json', 'README.md', 'evidence.png'
@@ -40,7 +41,13 @@ ANEW = ', batch norm of the target'
 SHORT = ', short'
 PROBE = 'logistic regression'
 LOSS_POINTS = 60
+ERROR_RATE = 0.05
+LONGER = f'{ARMS[3]}, 20,000 iterations'
 COLOURS = dict(zip(ARMS, ('0.45', 'tab:blue', 'tab:green', 'tab:red', 'tab:orange'), strict=True))
+LINES_ALONG = {
+    **{arm: dict(colour=COLOURS[arm]) for arm in ARMS[1:]},
+    LONGER: dict(colour=COLOURS[ARMS[3]], line='--'),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -128,13 +135,24 @@ def _comparisons(report: Report) -> list[dict[str, Any]]:
             size=row.column.examples_per_class,
             n=row.comparison.n,
             difference=round(row.comparison.difference, 2),
-            verdict=row.claim.verdict,
-            text=row.claim.text,
+            draws=_ends(row.comparison.test and row.comparison.test.interval),
+            images=_ends(row.images),
+            p=_p(row.claim.p),
+            margin=row.comparison.margin,
+            equivalence_p=_p(row.claim.equivalence_p),
         )
         for block in report.comparisons
         for row in block.rows
         if row.comparison.n and row.comparison.difference is not None
     ]
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return interval and [round(interval.low, 2), round(interval.high, 2)]
+
+
+def _p(value: float | None) -> float | None:
+    return value if value is None else float(f'{value:.2g}')
 
 
 # --- Tables ------------------------------------------------------------------------------------------------------
@@ -166,20 +184,20 @@ def _of(numbers: Mapping[str, Any], initialisation: str, dataset: str, size: int
     return next((entry for entry in numbers['entries'] if wanted.items() <= entry.items()), None)
 
 
-def _accuracy(entry: Mapping | None) -> str:
+def _mean(entry: Mapping | None, metric: str) -> str:
     if entry is None:
         return ''
-    found = entry['metrics']['accuracy/top1']
+    found = entry['metrics'][metric]
     spread = '' if found['low'] is None else f' ({found["low"]:.1f} to {found["high"]:.1f})'
     return f'{found["mean"]:.1f}{spread}' + ('' if found['n'] == entry['planned'] else f', n = {found["n"]}')
 
 
-def _accuracies(numbers: Mapping[str, Any], names: Mapping[str, str], method: str) -> str:
+def _means(numbers: Mapping[str, Any], names: Mapping[str, str], method: str, metric: str = 'accuracy/top1') -> str:
     """A row an initialisation, a column a data set and size, of those that have results."""
     found = [entry for entry in numbers['entries'] if entry['method'] == method and entry['initialisation'] in names]
     columns = list(dict.fromkeys((entry['dataset'], entry['size']) for entry in found))
     rows = [
-        [label, *(_accuracy(_of(numbers, name, *column, method)) for column in columns)]
+        [label, *(_mean(_of(numbers, name, *column, method), metric) for column in columns)]
         for name, label in names.items()
         if any(entry['initialisation'] == name for entry in found)
     ]
@@ -193,21 +211,44 @@ def _pretraining_rows(numbers: Mapping[str, Any]) -> str:
         tests = {**found['tests'], str(found['iterations']): found['metrics']}
         along = ', '.join(f'{values[metric]:.1f}' for _, values in sorted(tests.items(), key=lambda item: int(item[0])))
         losses = f'{found["loss"][0][1]:.2f} to {found["loss"][-1][1]:.2f}'
-        minutes = f'{found["seconds"]["train"] / 60:.0f}'
-        rows.append([found['name'], f'{found["iterations"]:,}', f'{found["lr"]:.2g}', losses, metric.split('/')[-1],
-                     along, minutes])  # fmt: skip
-    heads = ['pre-training', 'iterations', 'learning rate', 'loss, first to last', 'metric', 'along it', 'minutes']
+        seconds = found['seconds']['train']
+        speed = found['iterations'] * numbers['pretrain_options']['batch_size'] / seconds
+        rows.append([found['name'], f'{found["iterations"]:,}', f'{found["lr"]:.2e}', losses, metric.split('/')[-1],
+                     along, f'{seconds / 60:.0f}', f'{speed:.0f}'])  # fmt: skip
+    heads = ['pre-training', 'iterations', 'learning rate', 'loss, first to last', 'metric', 'along it', 'minutes',
+             'images/s']  # fmt: skip
     return _table(heads, rows)
 
 
-def _comparison_rows(numbers: Mapping[str, Any]) -> str:
-    shown = [found for found in numbers['comparisons'] if found['size'] in SHOWN_SIZES[found['dataset']]]
-    rows = [
-        [f'{found["first"]} against {found["second"]}'.replace(f', {PROBE}', ' (probe)'),
-         f'{found["dataset"]} {found["size"]:,}', str(found['n']), found['text'].replace(UNTESTED, '')]
-        for found in shown
-    ]  # fmt: skip
-    return _table(['pair', 'on', 'pairs', 'difference in accuracy'], rows)
+def _differences(numbers: Mapping[str, Any], method: str) -> str:
+    """A row a comparison, a column a data set and size."""
+    suffix = '' if method == FINE_TUNING else f', {method}'
+    rows: dict[tuple[str, str], dict] = {}
+    for found in numbers['comparisons']:
+        if found['first'].endswith(f', {PROBE}') == bool(suffix):
+            pair = found['first'].removesuffix(suffix), found['second'].removesuffix(suffix)
+            rows.setdefault(pair, {})[found['dataset'], found['size']] = found
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    cells = [
+        [f'{_brief(first)} against {_brief(second)}', *(_difference(row.get(column)) for column in columns)]
+        for (first, second), row in rows.items()
+    ]
+    return _table(['pair', *(f'{dataset} {size:,}' for dataset, size in columns)], cells)
+
+
+def _brief(initialisation: str) -> str:
+    return initialisation.replace(' segmentation', '').replace(ANEW, ', BN')
+
+
+def _difference(found: Mapping | None) -> str:
+    if found is None:
+        return ''
+    shown = found['p'] is not None and found['p'] <= ERROR_RATE
+    equivalent = found['equivalence_p'] is not None and found['equivalence_p'] <= ERROR_RATE
+    difference = f'**{found["difference"]:+.1f}**' if shown else f'{found["difference"]:+.1f}'
+    low, high = found['images'] or found['draws'] or (None, None)
+    spread = '' if low is None else f' ({low:+.1f} to {high:+.1f})'
+    return difference + spread + (' ≈' if equivalent else '')
 
 
 def _cost_rows(numbers: Mapping[str, Any]) -> str:
@@ -218,21 +259,25 @@ def _cost_rows(numbers: Mapping[str, Any]) -> str:
     return _table(['cells', 'planned', 'done', 'failed', 'minutes of one worker'], rows)
 
 
-SHOWN_SIZES = {'PCam': (10, 100, 200), 'CRC': (6,)}
-UNTESTED = ' Equivalence was not tested, because no margin was fixed before the runs.'
 _ALONG = re.compile(r'(?P<arm>.+) at (?P<iteration>[\d,]+)')
+_LENGTH = re.compile(r', ([\d,]+) iterations')
 
 
 def _along_names(numbers: Mapping[str, Any]) -> dict[str, str]:
-    last = f'{numbers["pretrain_options"]["max_iters"]:,}'
     names = dict.fromkeys(entry['initialisation'] for entry in numbers['entries'])
     along = [name for name in names if _ALONG.fullmatch(name)]
     arms = dict.fromkeys(_ALONG.fullmatch(name)['arm'] for name in along)
     rows = {f'Random{ANEW}': 'Random'}
     for arm in arms:
         rows |= {name: name for name in along if name.startswith(f'{arm} at')}
-        rows[arm + ANEW] = f'{arm} at {last}'
+        rows[arm + ANEW] = f'{arm} at {_last(numbers, arm):,}'
     return rows
+
+
+def _last(numbers: Mapping[str, Any], arm: str) -> int:
+    """The iterations of an arm's pre-training: its name says them where they are not those of the grid."""
+    match = _LENGTH.search(arm)
+    return int(match[1].replace(',', '')) if match else numbers['pretrain_options']['max_iters']
 
 
 def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
@@ -242,12 +287,16 @@ def _ablation_names(numbers: Mapping[str, Any]) -> dict[str, str]:
 
 TABLES = {
     'pre-trainings': _pretraining_rows,
-    'probes': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, PROBE),
-    'batch-norm': lambda numbers: _accuracies(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
-    'along': lambda numbers: _accuracies(numbers, _along_names(numbers), PROBE),
-    'ablations': lambda numbers: _accuracies(numbers, _ablation_names(numbers), PROBE),
-    'fine-tunings': lambda numbers: _accuracies(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
-    'comparisons': _comparison_rows,
+    'probes': lambda numbers: _means(numbers, {arm: arm for arm in ARMS}, PROBE),
+    'batch-norm': lambda numbers: _means(numbers, {arm + ANEW: arm for arm in ARMS}, PROBE),
+    'along': lambda numbers: _means(numbers, _along_names(numbers), PROBE),
+    'ablations': lambda numbers: _means(numbers, _ablation_names(numbers), PROBE),
+    'fine-tunings': lambda numbers: _means(numbers, {arm: arm for arm in ARMS}, FINE_TUNING),
+    'fine-tunings-auroc': lambda numbers: _means(
+        numbers, {arm: arm for arm in ARMS}, FINE_TUNING, 'single-label/auroc'
+    ),
+    'differences-of-probes': lambda numbers: _differences(numbers, PROBE),
+    'differences-of-fine-tunings': lambda numbers: _differences(numbers, FINE_TUNING),
     'costs': _cost_rows,
 }
 
@@ -263,6 +312,8 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
                                    'Batch norms of 512 unlabelled patches'), strict=False):  # fmt: skip
         for arm in ARMS:
             _draw_arm(axes, numbers, arm + suffix, arm)
+        if suffix:
+            _draw_arm(axes, numbers, ARMS[0], ARMS[0], line=':')
         axes.set(title=title, xlabel='labelled PCam patches a class', xscale='log')
     panels[0].set_ylabel('test accuracy in %')
     panels[0].legend(frameon=False, loc='lower right')
@@ -273,28 +324,27 @@ def draw(numbers: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _draw_arm(axes: Any, numbers: Mapping[str, Any], initialisation: str, label: str) -> None:
+def _draw_arm(axes: Any, numbers: Mapping[str, Any], initialisation: str, label: str, line: str = '-') -> None:
     found = [
         (entry['size'], entry['metrics']['accuracy/top1'])
         for entry in numbers['entries']
         if (entry['initialisation'], entry['dataset'], entry['method']) == (initialisation, 'PCam', PROBE)
     ]
     if found:
-        _draw_line(axes, found, label, COLOURS[label])
+        _draw_line(axes, found, label, COLOURS[label], line)
 
 
-def _draw_line(axes: Any, found: Sequence[tuple[int, Mapping]], label: str, colour: str) -> None:
+def _draw_line(axes: Any, found: Sequence[tuple[int, Mapping]], label: str, colour: str, line: str = '-') -> None:
     sizes, values = zip(*sorted(found, key=lambda pair: pair[0]), strict=True)
-    axes.plot(sizes, [value['mean'] for value in values], 'o-', ms=3.5, color=colour, label=label)
+    axes.plot(sizes, [value['mean'] for value in values], f'o{line}', ms=3.5, color=colour, label=label)
     axes.fill_between(sizes, [value['low'] for value in values], [value['high'] for value in values],
                       color=colour, alpha=0.15, lw=0)  # fmt: skip
 
 
 def _draw_along(axes: Any, numbers: Mapping[str, Any], size: int = 200) -> None:
-    last = numbers['pretrain_options']['max_iters']
     start = _of(numbers, f'Random{ANEW}', 'PCam', size, PROBE)
-    for arm in ARMS[1:]:
-        steps = {last: _of(numbers, arm + ANEW, 'PCam', size, PROBE), 0: start}
+    for arm, style in LINES_ALONG.items():
+        steps = {_last(numbers, arm): _of(numbers, arm + ANEW, 'PCam', size, PROBE), 0: start}
         steps |= {
             int(match['iteration'].replace(',', '')): entry
             for entry in numbers['entries']
@@ -303,7 +353,8 @@ def _draw_along(axes: Any, numbers: Mapping[str, Any], size: int = 200) -> None:
         }  # fmt: skip
         found = [(step, entry['metrics']['accuracy/top1']) for step, entry in steps.items() if entry]
         if len(found) > 2:
-            _draw_line(axes, found, arm, COLOURS[arm])
+            _draw_line(axes, found, arm, **style)
+    axes.legend(frameon=False, loc='lower right')
     axes.set(title=f'Along pre-training, {size} patches a class', xlabel='iterations of pre-training')
 
 
