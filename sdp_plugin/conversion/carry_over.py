@@ -13,7 +13,7 @@ from sdp_plugin.conversion.convert import Conversion, convert
 from sdp_plugin.conversion.key_map import KeyMap, Verdict
 from sdp_plugin.conversion.key_maps import key_map_for
 from sdp_plugin.conversion.resize import resize_position_tables
-from sdp_plugin.conversion.source import TRUNK_PREFIX, Source, inner_trunk, read_config, read_source
+from sdp_plugin.conversion.source import TRUNK_PREFIX, Source, config_in, inner_trunk, read_source
 from sdp_plugin.conversion.trunks import ADAPTER, Trunk, trunk_of_model
 from sdp_plugin.conversion.verify import Verification, verify
 from sdp_plugin.errors import UserError
@@ -120,7 +120,7 @@ def carry_over(
             key map promises.
     """
     source = read_source(checkpoint, config, trusted, architecture)
-    wanted = trunk_of_model(read_config(target_config)) if target_config else None
+    wanted = trunk_of_model(config_in(target_config)) if target_config else None
     if wanted is None or wanted.kind not in (source.trunk.kind, ADAPTER):
         source = inner_trunk(source)
     key_map = key_map_for(source.trunk, wanted)

@@ -21,7 +21,7 @@ from sdp_plugin.conversion.rules import Drop
 from sdp_plugin.conversion.trunks import Trunk, trunk_from_config, trunk_of_model
 from sdp_plugin.errors import UserError, shortened
 from sdp_plugin.files import sha256_of
-from sdp_plugin.settings import carry_settings
+from sdp_plugin.settings import carry_settings, read_config
 
 TRUNK_PREFIX = 'backbone.'
 
@@ -107,7 +107,7 @@ def read_source(
             'A config says what the checkpoint holds, so --architecture is one too many.',
             found=f'--architecture {architecture}, and {f"--config {config}" if config else "the config in the file"}',
         )
-    cfg = read_config(config) if config else config_of(checkpoint)
+    cfg = config_in(config) if config else config_of(checkpoint)
     trunk = trunk_of_model(cfg, is_of_file=not (config or trusted))
     if trunk.is_of_file:
         check_model_config(trunk.config)
@@ -173,26 +173,15 @@ def inner_trunk(source: Source) -> Source:
     )
 
 
-def read_config(path: str | os.PathLike) -> Config:
-    """Read a config file, ours or one of another project.
+def config_in(path: str | os.PathLike) -> Config:
+    """Read a config file, ours with its settings at their places, or one of another project.
 
     Raises:
-        UserError: If it is missing or cannot be read.
+        UserError: If it is missing or cannot be read, or a setting has a value that it cannot have.
     """
-    try:
-        cfg = Config.fromfile(path)
-        carry_settings(cfg)
-        return cfg
-    except UserError:
-        raise
-    except Exception as error:
-        # A config is Python: reading one can raise anything.
-        raise UserError(
-            'The config cannot be read.',
-            looked_for=path,
-            found=f'{type(error).__name__}: {error}',
-            remedy='name a config file such as those in configs/',
-        ) from error
+    cfg = read_config(path)
+    carry_settings(cfg)
+    return cfg
 
 
 def _parted(

@@ -18,7 +18,8 @@ from sdp_plugin.catalogue.foundation_models import foundation_model
 from sdp_plugin.errors import UserError
 from sdp_plugin.grid.records import FINE_TUNING, FINETUNING, PROBE
 from sdp_plugin.probes.classifiers import CLASSIFIERS
-from sdp_plugin.settings.inheritance import assigned, check_bases, files_of
+from sdp_plugin.settings.inheritance import assigned, files_of
+from sdp_plugin.settings.loading import read_config
 from sdp_plugin.settings.schema import SETTINGS, StatisticsImages
 from sdp_plugin.shipped import config_path
 from sdp_plugin.statistics.published import PUBLISHED
@@ -148,16 +149,13 @@ def load_grid(path: str | Path, options: Mapping[str, Any] | None = None) -> dic
             or a value is not as it must be.
     """
     path = config_path(path)
+    problem = 'The grid config cannot be read.'
+    cfg = read_config(path, problem)
+    variables = _variables(path, cfg)
     try:
-        check_bases(path)
-        cfg = Config.fromfile(path)
-        variables = _variables(path, cfg)
         cfg.merge_from_dict(dict(options or {}))
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:
-        # A config is a program, which can raise anything.
-        raise UserError('The grid config cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
+    except (KeyError, TypeError) as error:
+        raise UserError(problem, found=f'{path}: {type(error).__name__}: {error}') from error
     for name in {key.split('.')[0] for key in options or {}} & variables:
         raise UserError(
             f'{name!r} is a variable of the grid config: its value has been used before it could be overridden.',

@@ -3,7 +3,7 @@
 ``--cfg-options fold=3`` is what a person wants to write; the fold belongs to the training and to the test set.
 """
 
-from sdp_plugin.settings.loading import carry_settings, change_settings, load_config, settings_of
+from sdp_plugin.settings.loading import carry_settings, change_settings, load_config, read_config, settings_of
 from sdp_plugin.settings.options import OptionsAction
 from sdp_plugin.settings.schema import SETTINGS, describe_settings
 
@@ -14,5 +14,6 @@ __all__ = [
     'change_settings',
     'describe_settings',
     'load_config',
+    'read_config',
     'settings_of',
 ]

@@ -24,6 +24,29 @@ READ_BY_THE_RUNNER = (
 """What MMEngine's runner takes of a config. The other names at its top are variables of the config, or settings."""
 
 
+def read_config(path: str | Path, problem: str = 'The config file cannot be read.') -> Config:
+    """Read a config file as it is written, ours or one of another project: settings are where they stand.
+
+    Args:
+        path (str | Path): The config file.
+        problem (str): What to say if it cannot be read.
+
+    Raises:
+        UserError: It is missing, inherits from itself, or is no config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
+    try:
+        check_bases(path)
+        return Config.fromfile(path)
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        # A config is a program, which can raise anything.
+        raise UserError(problem, found=f'{path}: {type(error).__name__}: {error}') from error
+
+
 def load_config(path: str | Path, options: dict | None = None) -> Config:
     """Read a config file, merge overrides into it and carry its settings to their places.
 
@@ -39,19 +62,9 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
             value of another kind, a setting has a value that it cannot have or no place in this config, or a file
             writes a value where a setting of its base goes.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError('The config file is missing.', looked_for=path, remedy='ls configs/*/ lists those we ship')
-    try:
-        check_bases(path)
-        cfg = _with_plain_text(Config.fromfile(path))
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:
-        # A config is a program, which can raise anything.
-        raise UserError('The config file cannot be read.', found=f'{path}: {type(error).__name__}: {error}') from error
+    cfg = _with_plain_text(read_config(path))
     options = options or {}
-    _refuse_what_settings_would_overwrite(cfg, path)
+    _refuse_what_settings_would_overwrite(cfg, Path(path))
     # Before settings go to their places, after which these are no longer equal to what was made of them.
     _refuse_what_is_used_already(cfg, options)
     _carry(cfg, [name for name in SETTINGS if name in cfg])

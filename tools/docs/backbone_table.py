@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sdp_plugin.command_line import ToolParser
 from sdp_plugin.conversion.key_map import Verdict
 from sdp_plugin.conversion.key_maps import key_map_for
-from sdp_plugin.conversion.source import read_config
+from sdp_plugin.conversion.source import config_in
 from sdp_plugin.conversion.trunks import ADAPTER, trunk_of_model
 from sdp_plugin.errors import UserError, exits_on_user_error
 from sdp_plugin.files import write_text_atomically
@@ -121,8 +121,8 @@ def measure(backbone: Backbone) -> Row:
     Raises:
         UserError: If a config is missing, or the segmentor's trunk cannot be carried into the classifier's.
     """
-    pretraining = read_config(CONFIGS / backbone.pretraining('scribbles'))
-    finetuning = read_config(CONFIGS / backbone.finetuning('pcam'))
+    pretraining = config_in(CONFIGS / backbone.pretraining('scribbles'))
+    finetuning = config_in(CONFIGS / backbone.finetuning('pcam'))
     source, target = trunk_of_model(pretraining), trunk_of_model(finetuning)
     key_map = key_map_for(source, target)
     key_map.check_target(source, target)
